@@ -1,0 +1,175 @@
+// A value that one party computes and others wait for.
+#pragma once
+
+#include "miou/detail/identity.hpp"
+#include "miou/detail/spinlock.hpp"
+#include "miou/result.hpp"
+#include "miou/trigger.hpp"
+
+#include <boost/intrusive/list.hpp>
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+namespace miou {
+namespace detail {
+
+/// A trigger to be signaled on completion; removed in constant time.
+struct attachment {
+    trigger* target;
+    boost::intrusive::list_member_hook<
+        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
+        place;
+};
+
+/// The untyped half of a computation: running, then complete, once.
+class completion {
+public:
+    /// Runs `store` under the guard if the computation is still running, completes it and signals
+    /// what is attached.
+    template <class F> bool complete(F&& store) {
+        std::unique_lock held{guard_};
+        if (complete_.load(memory_order_relaxed))
+            return false;
+        store();
+        complete_.store(true, memory_order_release);
+        signal_all(held);
+        return true;
+    }
+    /// Acquire pairs with the release in `complete`: the outcome is visible, and constant.
+    bool is_complete() const noexcept { return complete_.load(memory_order_acquire); }
+
+    bool attach(trigger& target);
+    void detach(trigger& target);
+    void drop_signaled();
+    /// Parks until complete; null, or the cancellation of the running task.
+    std::exception_ptr wait();
+
+private:
+    void signal_all(std::unique_lock<spinlock>& held) noexcept;
+
+    spinlock guard_;
+    atomic<bool> complete_ = false;
+    trigger* signaling_ = nullptr; // taken out by the one who completes, not signaled yet
+    identity completer_ = 0;
+    boost::intrusive::list<
+        attachment,
+        boost::intrusive::member_hook<attachment, decltype(attachment::place), &attachment::place>,
+        boost::intrusive::constant_time_size<false>>
+        attached_;
+    std::unordered_map<trigger*, attachment> owned_; // those of the user's `try_attach`
+};
+
+} // namespace detail
+
+/// A handle on a value that will be there once: returned or cancelled by whoever comes first,
+/// awaited by any number of tasks and threads. Copies name the same computation. Every member
+/// function may be called on any thread. OCaml: `'a Miou.Computation.t`.
+template <class T> class computation {
+public:
+    /// Running. OCaml: `Computation.create ()`.
+    computation() : shared_{std::make_shared<shared>()} {}
+
+    /// Completes it with `T{arguments...}`; false if it was complete. Throws what the constructor
+    /// throws, and the computation then goes on. Does not suspend.
+    template <class... Arguments> bool try_return(Arguments&&... arguments) const {
+        if constexpr (std::is_void_v<T>)
+            return complete_with([] { return result<T>{boost::system::in_place_value}; });
+        else
+            return complete_with([&] {
+                return result<T>{boost::system::in_place_value,
+                                 std::forward<Arguments>(arguments)...};
+            });
+    }
+    /// Completes it with an exception, which must not be null.
+    bool try_cancel(std::exception_ptr error) const {
+        return complete_with([&] {
+            return result<T>{boost::system::in_place_error, std::move(error)};
+        });
+    }
+    /// Calls `fn(arguments...)` and completes it with what that returns or throws.
+    template <class F, class... Arguments> bool try_capture(F&& fn, Arguments&&... arguments) const {
+        try {
+            if constexpr (std::is_void_v<T>) {
+                std::invoke(std::forward<F>(fn), std::forward<Arguments>(arguments)...);
+                return try_return();
+            } else {
+                return try_return(
+                    std::invoke(std::forward<F>(fn), std::forward<Arguments>(arguments)...));
+            }
+        } catch (...) {
+            return try_cancel(std::current_exception());
+        }
+    }
+
+    bool is_running() const noexcept { return !shared_->state.is_complete(); }
+    /// What it was cancelled with, or null.
+    std::exception_ptr cancelled() const noexcept {
+        return is_running() || shared_->outcome->has_value() ? nullptr : shared_->outcome->error();
+    }
+    /// Throws what it was cancelled with, if it was.
+    void raise_if_errored() const {
+        if (const std::exception_ptr error = cancelled())
+            std::rethrow_exception(error);
+    }
+    /// The outcome, if it is complete.
+    std::optional<result<T>> peek() const {
+        return is_running() ? std::nullopt : shared_->outcome;
+    }
+
+    /// Has `t` signaled on completion. False if the computation is complete, or `t` was signaled.
+    /// `t` must be detached before it is destroyed, unless the computation has completed.
+    bool try_attach(trigger& t) const { return shared_->state.attach(t); }
+    /// Signals `t` and forgets it. Returns when nobody else touches `t` any more.
+    void detach(trigger& t) const { shared_->state.detach(t); }
+    /// Forgets attached triggers that were signaled otherwise.
+    void clean() const { shared_->state.drop_signaled(); }
+
+    /// Waits until it is complete; an error is also the cancellation of the running task. Suspends
+    /// unless it is; cancellable. On a plain thread it blocks.
+    result<T> await() const {
+        if (std::exception_ptr cancellation = shared_->state.wait())
+            return {boost::system::in_place_error, std::move(cancellation)};
+        return *shared_->outcome;
+    }
+    /// `await`, but throws the error.
+    T await_exn() const { return await().value(); }
+
+private:
+    template <class U> friend class computation;
+    template <class From, class Into>
+    friend std::unique_ptr<trigger> canceller(const computation<From>&, const computation<Into>&);
+
+    struct shared {
+        detail::completion state;
+        std::optional<result<T>> outcome; // constant once complete
+    };
+
+    template <class F> bool complete_with(F&& make) const {
+        if (!is_running())
+            return false;
+        result<T> made = make(); // outside of the guard: it may run the user's code
+        return shared_->state.complete([&] { shared_->outcome.emplace(std::move(made)); });
+    }
+
+    std::shared_ptr<shared> shared_;
+};
+
+/// A trigger that, when it is signaled, cancels `into` with what `from` was cancelled with; attach
+/// it to `from`. OCaml: `Computation.canceller ~from ~into`.
+template <class From, class Into>
+std::unique_ptr<trigger> canceller(const computation<From>& from, const computation<Into>& into) {
+    auto made = std::make_unique<trigger>();
+    made->on_signal([from, into] {
+        if (const std::exception_ptr error = from.cancelled())
+            into.try_cancel(error);
+    });
+    return made;
+}
+
+} // namespace miou

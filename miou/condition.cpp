@@ -1,0 +1,58 @@
+#include "miou/condition.hpp"
+
+#include "miou/promise.hpp"
+
+#include <system_error>
+
+namespace miou {
+namespace {
+
+[[noreturn]] void not_held() {
+    throw std::system_error{std::make_error_code(std::errc::operation_not_permitted),
+                            "miou::condition::wait: the caller does not hold the mutex"};
+}
+
+void lock_again(mutex& m) {
+    if (detail::in_task())
+        uncancellable([&] { m.lock(); });
+    else
+        m.lock();
+}
+
+} // namespace
+
+void condition::wait(mutex& held) {
+    if (!held.held_by_caller())
+        not_held();
+    detail::waiter me;
+    waiters_.push(waiters_.guard(), me);
+    held.unlock();
+    const auto outcome = waiters_.wait(me, [](const detail::wait_list::lock&) {});
+    lock_again(held);
+    if (outcome.cancellation) {
+        if (outcome.signaled)
+            signal();
+        std::rethrow_exception(outcome.cancellation);
+    }
+}
+
+void condition::wait(std::unique_lock<mutex>& held) {
+    if (!held.owns_lock())
+        not_held();
+    wait(*held.mutex());
+}
+
+void condition::signal() noexcept {
+    detail::waiter* const first = waiters_.pop(waiters_.guard());
+    if (first != nullptr)
+        first->woken.signal();
+}
+
+void condition::broadcast() noexcept {
+    // Only those that wait now: one that is woken may wait again before this is over.
+    const std::uint64_t end = waiters_.next_ticket(waiters_.guard());
+    while (detail::waiter* const each = waiters_.pop_before(waiters_.guard(), end))
+        each->woken.signal();
+}
+
+} // namespace miou

@@ -1,0 +1,40 @@
+// Waiting for a condition that a mutex protects.
+#pragma once
+
+#include "miou/mutex.hpp"
+
+namespace miou {
+
+/// A condition variable for tasks, on any domains, and plain threads. OCaml: `Miou.Condition.t`.
+class condition {
+public:
+    condition() noexcept = default;
+    condition(const condition&) = delete;
+    condition& operator=(const condition&) = delete;
+
+    /// Unlocks `held` and waits for a `signal` or `broadcast`, in one step; locks it again before it
+    /// returns or throws. Throws `cancelled`; a signal that it had already been given goes to the
+    /// next one. Throws `std::system_error` (`operation_not_permitted`) unless the caller holds
+    /// `held`. Suspends; cancellable, but the locking is not. On a plain thread it blocks.
+    void wait(mutex& held);
+    /// Returns as soon as `done()` holds.
+    template <class Predicate> void wait(mutex& held, Predicate done) {
+        while (!done())
+            wait(held);
+    }
+    void wait(std::unique_lock<mutex>& held);
+    template <class Predicate> void wait(std::unique_lock<mutex>& held, Predicate done) {
+        while (!done())
+            wait(held);
+    }
+
+    /// Wakes who has waited longest, if anybody. Any task or thread. Does not suspend.
+    void signal() noexcept;
+    /// Wakes all who wait.
+    void broadcast() noexcept;
+
+private:
+    detail::wait_list waiters_;
+};
+
+} // namespace miou

@@ -1,0 +1,22 @@
+// The one way to atomics, so that a model checker can be put under the lock-free parts.
+#pragma once
+
+#include <atomic>
+
+namespace miou::detail {
+
+template <class T> using atomic = std::atomic<T>;
+using std::memory_order_acq_rel;
+using std::memory_order_acquire;
+using std::memory_order_relaxed;
+using std::memory_order_release;
+
+inline void cpu_relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+} // namespace miou::detail

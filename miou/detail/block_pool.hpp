@@ -1,0 +1,62 @@
+// Memory for task control blocks.
+#pragma once
+
+#include <cstddef>
+#include <new>
+
+namespace miou::detail {
+
+/// Free lists of one domain, by size. Every block is a plain heap block, so one that was taken here
+/// may be given back on any domain or thread, or to the heap itself.
+class block_pool {
+public:
+    block_pool() noexcept = default;
+    block_pool(const block_pool&) = delete;
+    block_pool& operator=(const block_pool&) = delete;
+    ~block_pool();
+
+    void* take(std::size_t size) {
+        const std::size_t index = class_of(size);
+        if (index < classes && lists_[index].head != nullptr) {
+            --lists_[index].length;
+            return pop(lists_[index]);
+        }
+        return from_heap(size);
+    }
+    void give_back(void* block, std::size_t size) noexcept {
+        const std::size_t index = class_of(size);
+        if (index < classes && lists_[index].length < kept_blocks) {
+            ++lists_[index].length;
+            lists_[index].head = new (block) link{lists_[index].head};
+        } else {
+            to_heap(block);
+        }
+    }
+
+    /// For threads without a pool.
+    static void* from_heap(std::size_t size);
+    static void to_heap(void* block) noexcept;
+
+private:
+    struct link {
+        link* next;
+    };
+    struct list {
+        link* head = nullptr;
+        std::size_t length = 0;
+    };
+    static constexpr std::size_t granularity = 32;
+    static constexpr std::size_t classes = 32; // up to 1 KiB; a larger closure goes to the heap
+    static constexpr std::size_t kept_blocks = 4096;
+
+    static std::size_t class_of(std::size_t size) noexcept { return (size - 1) / granularity; }
+    static void* pop(list& from) noexcept {
+        link* const block = from.head;
+        from.head = block->next;
+        return block;
+    }
+
+    list lists_[classes];
+};
+
+} // namespace miou::detail

@@ -1,0 +1,250 @@
+#include "miou/detail/family.hpp"
+
+#include "miou/detail/cancellation.hpp"
+#include "miou/detail/orphanage.hpp"
+#include "miou/detail/resource.hpp"
+#include "miou/detail/scheduler.hpp"
+#include "miou/logs.hpp"
+
+#include <stdexcept>
+
+namespace miou::detail {
+namespace {
+
+/// Keeps cancellation from the running task until the end of the scope.
+class shield {
+public:
+    explicit shield(scheduler& here) noexcept : self_{here.current()} { ++self_.shields; }
+    ~shield() { --self_.shields; }
+    shield(const shield&) = delete;
+    shield& operator=(const shield&) = delete;
+
+private:
+    task& self_;
+};
+
+std::exception_ptr rule_1_broken_by(const task& parent, const task& child) noexcept {
+    try {
+        return std::make_exception_ptr(
+            still_has_children{"miou: " + parent.describe() + " forgot its child " +
+                               child.describe() + ": await it or cancel it"});
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
+std::exception_ptr leak_of(const task& owner) noexcept {
+    try {
+        return std::make_exception_ptr(
+            resource_leaked{"miou: " + owner.describe() +
+                            " finished without releasing a resource that it owns"});
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
+/// What a task that returned normally did wrong, or null.
+std::exception_ptr rule_broken_by(const task& self) noexcept {
+    if (self.resources)
+        return leak_of(self);
+    if (self.broken_rule)
+        return self.broken_rule;
+    for (const task& child : self.children)
+        if (!child.is_signal_handler)
+            return rule_1_broken_by(self, child);
+    return nullptr;
+}
+
+/// Cancels and waits for every child that is left. The running task must be shielded.
+void unwind_children(scheduler& here, task& self) noexcept {
+    for (task& child : self.children)
+        request_cancel(here, child);
+    self.waits_for_all = true;
+    while (self.live_children != 0)
+        here.park_on_children();
+    self.waits_for_all = false;
+    while (!self.children.empty())
+        consume(self.children.front());
+}
+
+void run_function(task& self) noexcept {
+    if (self.error) // there was no stack for it
+        return;
+    try {
+        if (self.cancelled)
+            throw cancelled{};
+        self.invoke();
+    } catch (...) {
+        self.error = std::current_exception();
+    }
+}
+
+void log_failure(const task& handler) noexcept {
+    try {
+        std::rethrow_exception(handler.error);
+    } catch (const cancelled&) {
+    } catch (const std::exception& error) {
+        logs::write(logs::level::error,
+                    "a signal handler, " + handler.describe() + ", threw: " + error.what());
+    } catch (...) {
+        logs::write(logs::level::error, "a signal handler, " + handler.describe() + ", threw");
+    }
+}
+
+} // namespace
+
+void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept {
+    child.home = &home;
+    child.parent = &parent;
+    child.parent_uid = parent.uid;
+    child.uid = here.next_uid();
+    child.shielded = parent.shields != 0 || here.exceptions_in_flight() != 0;
+    child.cancelled = parent.cancelled && !child.shielded;
+    parent.children.push_back(child);
+    ++parent.live_children;
+    if (&home == &here)
+        here.push(child);
+    else
+        home.send(static_cast<run_mail&>(child));
+}
+
+bool is_child_of_running_task(const scheduler& here, const task& child) noexcept {
+    return child.parent == &here.current() && child.parent_uid == here.current().uid;
+}
+
+void require_child(scheduler& here, const task& child, const char* caller) {
+    if (!is_child_of_running_task(here, child))
+        throw not_a_child{std::string{caller} + ": " + child.describe() + " is not a child of " +
+                          here.current().describe()};
+}
+
+void await_child(scheduler& here, task& child) {
+    while (!child.collected) {
+        here.throw_if_cancelled();
+        child.watched = true;
+        const bool by_cancel = here.park_on_children();
+        child.watched = false;
+        if (by_cancel)
+            throw cancelled{};
+    }
+    consume(child);
+}
+
+void consume(task& child) noexcept {
+    if (child.consumed)
+        return;
+    child.consumed = true;
+    task::sibling_list& siblings = child.parent->children;
+    siblings.erase(siblings.iterator_to(child));
+    child.leave_tree();
+}
+
+std::size_t await_any(scheduler& here, std::span<task* const> children) {
+    if (children.empty())
+        throw std::invalid_argument{"miou: there is nothing to await in an empty list"};
+    for (;;) {
+        std::size_t finished = 0;
+        std::size_t succeeded = 0;
+        for (const task* child : children) {
+            finished += child->collected;
+            succeeded += child->collected && !child->error;
+        }
+        if (finished != 0) {
+            std::size_t skip = here.random().below(succeeded != 0 ? succeeded : finished);
+            for (std::size_t i = 0;; ++i)
+                if (children[i]->collected && (succeeded == 0 || !children[i]->error) &&
+                    skip-- == 0)
+                    return i;
+        }
+        here.throw_if_cancelled();
+        for (task* child : children)
+            child->watched = true;
+        const bool by_cancel = here.park_on_children();
+        for (task* child : children)
+            child->watched = false;
+        if (by_cancel)
+            throw cancelled{};
+    }
+}
+
+void cancel_child(scheduler& here, task& child) {
+    {
+        const shield until_unwound{here};
+        request_cancel(here, child);
+        await_child(here, child);
+    }
+    if (!child.error)
+        child.drop_value();
+    child.error = std::make_exception_ptr(cancelled{});
+    child.state.store(promise_state::exited, memory_order_release);
+    here.throw_if_cancelled();
+}
+
+void release_handle(task& child) noexcept {
+    scheduler* const here = scheduler::of_running_task_or_null();
+    if (here != nullptr && is_child_of_running_task(*here, child) && child.has_one_handle() &&
+        !child.consumed) {
+        const bool unwinding = here->exceptions_in_flight();
+        task& self = here->current();
+        const shield until_unwound{*here};
+        if (!unwinding && !self.broken_rule)
+            self.broken_rule = rule_1_broken_by(self, child);
+        request_cancel(*here, child);
+        await_child(*here, child);
+    }
+    child.drop_handle();
+}
+
+void collect(scheduler& here, task& child) noexcept {
+    task& parent = *child.parent;
+    child.collected = true;
+    --parent.live_children;
+    const bool in_awaited_orphans = child.collector != nullptr && child.collector->awaited;
+    if (child.collector != nullptr)
+        child.collector->on_collected(child);
+    const bool awaited = child.watched || in_awaited_orphans ||
+                         (parent.waits_for_all && parent.live_children == 0);
+    if (child.is_signal_handler) {
+        if (child.error)
+            log_failure(child);
+        consume(child);
+    }
+    if (awaited && parent.parked == task::parking::on_children)
+        here.unpark(parent);
+}
+
+void complete(scheduler& here, task& self) noexcept {
+    run_function(self);
+    self.finishing = true;
+    ++self.shields; // for good: what follows is clean-up
+
+    std::exception_ptr broken = self.error ? nullptr : rule_broken_by(self);
+    unwind_children(here, self);
+    finalise_resources(self);
+    // Last, since children may refer to what the function captured. What was captured may spawn
+    // in its destructor.
+    self.drop_function();
+    unwind_children(here, self);
+    if (broken) {
+        self.drop_value();
+        self.error = std::make_exception_ptr(cancelled{});
+        here.run_of().fail(std::move(broken));
+    }
+    self.broken_rule = nullptr;
+
+    self.context = nullptr;
+    self.state.store(self.error ? promise_state::exited : promise_state::finished,
+                     memory_order_release);
+    if (self.parent == nullptr) {
+        for (scheduler* domain : here.run_of().domains)
+            domain->stop();
+    } else if (scheduler& parents = *self.parent->home; &parents == &here) {
+        collect(here, self);
+    } else {
+        run_mail& letter = self;
+        letter.kind = mail_kind::finished;
+        parents.send(letter);
+    }
+}
+
+} // namespace miou::detail

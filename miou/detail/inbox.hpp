@@ -1,0 +1,105 @@
+// The mailbox of a domain: what any thread may send to it.
+#pragma once
+
+#include "miou/detail/atomic.hpp"
+
+#include <cstdint>
+
+namespace miou::detail {
+
+enum class mail_kind : std::uint8_t {
+    run,       // a task to put on the run queue: new here, or woken
+    cancel,    // a task to cancel with its whole subtree
+    finished,  // a task whose parent lives here has finished
+    resource,  // a resource to hand to a task that lives here
+    signals,   // POSIX signals are pending (dom0)
+    stop,      // leave the loop
+};
+
+/// Intrusive link. A mail is in at most one inbox or queue at a time; whoever takes it out may
+/// reuse or free it.
+struct mail {
+    mail* next = nullptr;
+    mail_kind kind;
+
+    explicit mail(mail_kind k) noexcept : kind{k} {}
+};
+
+/// Lock-free multi-producer, single-consumer, in order for each producer. One atomic word:
+///
+///     empty ---- push ----> list ---- push ----> list
+///      |  ^                  |
+///      |  +----- take_all ---+
+///      | try_sleep
+///      v
+///     sleeping -- push --> list      this push, and only this, reports that the owner sleeps
+///      |
+///      +------- take_all --> empty   (the owner woke for another reason)
+///
+/// "The mailbox is empty" and "I sleep" are one transition, so no wake-up can be lost between them,
+/// and a sleeping owner is woken at most once per sleep.
+class inbox {
+public:
+    /// Any thread. True: the owner sleeps and must be woken by the caller.
+    [[nodiscard]] bool push(mail& m) noexcept {
+        mail* seen = head_.load(memory_order_relaxed);
+        do
+            m.next = seen == sleeping() ? nullptr : seen;
+        while (!head_.compare_exchange_weak(seen, &m, memory_order_release, memory_order_relaxed));
+        return seen == sleeping(); // release pairs with the acquire in take_all
+    }
+
+    /// Owner. Never true for one that sleeps: the owner has to ask itself awake with take_all.
+    bool has_mail() const noexcept { return head_.load(memory_order_relaxed) != nullptr; }
+
+    /// Owner. False: there is mail, do not sleep.
+    [[nodiscard]] bool try_sleep() noexcept {
+        mail* seen = nullptr;
+        return head_.compare_exchange_strong(seen, sleeping(), memory_order_relaxed);
+    }
+
+    /// Owner. Everything sent so far, oldest first; ends a sleep.
+    mail* take_all() noexcept {
+        mail* newest = head_.exchange(nullptr, memory_order_acquire);
+        if (newest == sleeping())
+            return nullptr;
+        mail* oldest = nullptr;
+        while (newest != nullptr) {
+            mail* const older = newest->next;
+            newest->next = oldest;
+            oldest = newest;
+            newest = older;
+        }
+        return oldest;
+    }
+
+private:
+    static mail* sleeping() noexcept { return reinterpret_cast<mail*>(std::uintptr_t{1}); }
+
+    // A line of its own: foreign threads write here, the owner reads it at every switch.
+    alignas(64) atomic<mail*> head_ = nullptr;
+};
+
+/// FIFO of mails that belong to one domain.
+class mail_queue {
+public:
+    bool empty() const noexcept { return head_ == nullptr; }
+    void push(mail& m) noexcept {
+        m.next = nullptr;
+        *tail_ = &m;
+        tail_ = &m.next;
+    }
+    /// The oldest, or null.
+    mail* pop() noexcept {
+        mail* const m = head_;
+        if (m != nullptr && (head_ = m->next) == nullptr)
+            tail_ = &head_;
+        return m;
+    }
+
+private:
+    mail* head_ = nullptr;
+    mail** tail_ = &head_;
+};
+
+} // namespace miou::detail

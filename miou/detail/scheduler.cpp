@@ -1,0 +1,363 @@
+#include "miou/detail/scheduler.hpp"
+
+#include "miou/detail/cancellation.hpp"
+#include "miou/detail/family.hpp"
+#include "miou/detail/posix_signals.hpp"
+#include "miou/detail/resource.hpp"
+#include "miou/logs.hpp"
+
+#include <utility>
+
+namespace miou::detail {
+namespace {
+
+// Stacks beyond these give their memory back when the domain has nothing else to do.
+constexpr std::size_t kept_idle_fibers = 512;
+
+// About 20 us: less than the kernel takes to put a thread to sleep and to wake it again.
+constexpr int spins_before_sleep = 400;
+
+} // namespace
+
+constinit thread_local scheduler* this_scheduler = nullptr;
+
+scheduler::scheduler(run_state& run, domain_uid uid)
+    : run_{run}
+    , uid_{uid}
+    , poll_countdown_{run.settings.poll}
+    , loop_{thread_}
+    , next_uid_{static_cast<std::uint64_t>(uid.to_int())}
+    // Another stream for each domain: seeds are spread by the golden ratio.
+    , random_{run.settings.seed + 0x9e3779b97f4a7c15u * next_uid_} {
+    reserve_ = &make_fiber();
+}
+
+scheduler::~scheduler() {
+    while (idle_ != nullptr)
+        fiber::destroy(*std::exchange(idle_, idle_->next_idle));
+    fiber::destroy(*reserve_);
+}
+
+// --- The loop ------------------------------------------------------------------------------------
+
+void scheduler::run() noexcept {
+    while (!stopping_) {
+        run_hooks();
+        read_inbox();
+        look_at_system();
+        run_ready_tasks();
+    }
+}
+
+void scheduler::run_hooks() noexcept {
+    for (auto at = hooks_.begin(); at != hooks_.end();) {
+        const std::shared_ptr<hook_entry> hook = *at; // a hook may remove itself
+        if (!hook->removed)
+            try {
+                hook->fn();
+            } catch (const std::exception& error) {
+                hook->removed = true;
+                logs::write(logs::level::error, std::string{"a hook threw: "} + error.what());
+            } catch (...) {
+                hook->removed = true;
+                logs::write(logs::level::error, "a hook threw");
+            }
+        at = hook->removed ? hooks_.erase(at) : std::next(at);
+    }
+}
+
+void scheduler::read_inbox() noexcept {
+    if (!inbox_.has_mail())
+        return;
+    for (mail* m = inbox_.take_all(); m != nullptr;)
+        handle(*std::exchange(m, m->next));
+}
+
+void scheduler::handle(mail& m) noexcept {
+    switch (m.kind) {
+    case mail_kind::run:
+        unpark(static_cast<task&>(static_cast<run_mail&>(m)));
+        break;
+    case mail_kind::cancel: {
+        task& subject = static_cast<task&>(static_cast<cancel_mail&>(m));
+        cancel_subtree(*this, subject);
+        subject.receive_cancellation();
+        break;
+    }
+    case mail_kind::finished:
+        collect(*this, static_cast<task&>(static_cast<run_mail&>(m)));
+        break;
+    case mail_kind::resource: {
+        auto& arrived = static_cast<resource&>(m);
+        const std::shared_ptr<resource> kept = std::move(arrived.in_transit);
+        arrived.attach_to(*arrived.destination);
+        break;
+    }
+    case mail_kind::signals:
+        signals_mailed_.store(false, memory_order_release);
+        run_signal_handlers(*this);
+        break;
+    case mail_kind::stop:
+        stopping_ = true;
+        break;
+    }
+}
+
+void scheduler::look_at_system() noexcept {
+    if (stopping_)
+        return;
+    if (nothing_ready()) {
+        trim_idle_fibers();
+        sleep();
+    } else if (poll_countdown_ != 0) {
+        return;
+    } else if (has_system()) {
+        select(false);
+    }
+    poll_countdown_ = run_.settings.poll;
+}
+
+void scheduler::run_ready_tasks() noexcept {
+    task* const first = take();
+    if (first == nullptr)
+        return;
+    if (fiber& context = fiber_of(*first); &context != &loop_) {
+        loop_.switch_to(context);
+        current_ = nullptr;
+    }
+}
+
+void scheduler::select(bool block) noexcept try {
+    const std::vector<syscall_uid> forgotten = std::exchange(cancelled_syscalls_, {});
+    for (const signal& each : events_.select(block, forgotten))
+        each.point().state.signal();
+} catch (...) {
+    // A system that fails once is not asked again: what waits for it is cancelled with the rest.
+    events_.select = nullptr;
+    run_.fail(std::current_exception());
+}
+
+void scheduler::sleep() noexcept {
+    if (run_.may_spin && woken_by_mail_ && spin_until_mail())
+        return;
+    if (!inbox_.try_sleep())
+        return;
+    if (has_system()) {
+        select(true);
+    } else {
+        wake_token_.wait(false, memory_order_acquire);
+        wake_token_.store(false, memory_order_relaxed);
+    }
+    woken_by_mail_ = nothing_ready();
+    read_inbox();
+}
+
+bool scheduler::spin_until_mail() const noexcept {
+    for (int spins = 0; spins < spins_before_sleep; ++spins) {
+        if (inbox_.has_mail())
+            return true;
+        cpu_relax();
+    }
+    return false;
+}
+
+void scheduler::send(mail& m) noexcept {
+    // Another thread may end the run as soon as it has the mail: a guest keeps it from doing so.
+    const bool guest = this_scheduler == nullptr || &this_scheduler->run_ != &run_;
+    if (guest)
+        run_.guests.fetch_add(1, memory_order_relaxed); // ordered by the push that follows
+    run_state& run = run_;
+    if (inbox_.push(m)) {
+        wake_token_.store(true, memory_order_release);
+        wake_token_.notify_one();
+        try {
+            if (events_.interrupt)
+                events_.interrupt();
+        } catch (...) {
+            logs::write(logs::level::error, "events.interrupt threw");
+        }
+    }
+    if (guest)
+        run.guests.fetch_sub(1, memory_order_release); // pairs with the wait in pool
+}
+
+void task::wake() noexcept {
+    if (this_scheduler == home)
+        home->unpark(*this);
+    else
+        home->send(static_cast<run_mail&>(*this));
+}
+
+// --- Switching -----------------------------------------------------------------------------------
+
+bool scheduler::park(task::parking why) noexcept {
+    current_->parked = why;
+    current_->parked_shielded = shielded();
+    current_->woken_by_cancel = false;
+    switch_away();
+    return current_->woken_by_cancel;
+}
+
+void scheduler::reschedule() noexcept {
+    push(*current_);
+    switch_away();
+}
+
+std::exception_ptr scheduler::wait(signal_state& awaited) {
+    task& self = *current_;
+    switch (awaited.try_wait(self)) {
+    case signal_state::wait_outcome::already_signaled:
+        return nullptr;
+    case signal_state::wait_outcome::already_awaited:
+        throw std::invalid_argument{"miou: somebody awaits this already"};
+    case signal_state::wait_outcome::waiting:
+        break;
+    }
+    if (cancellation_due() && awaited.withdraw(self)) {
+        reschedule();
+        return std::make_exception_ptr(cancelled{});
+    }
+    self.waiting_on = &awaited;
+    const bool by_cancel = park(task::parking::on_signal);
+    self.waiting_on = nullptr;
+    return by_cancel ? std::make_exception_ptr(cancelled{}) : nullptr;
+}
+
+void scheduler::budget_used_up() {
+    reschedule();
+    throw_if_cancelled();
+}
+
+void scheduler::push_cancelled(task& t) noexcept {
+    t.parked = task::parking::none;
+    t.woken_by_cancel = true;
+    urgent_.push(static_cast<run_mail&>(t));
+}
+
+void scheduler::switch_away() noexcept {
+    task& self = *current_;
+    self.budget = run_.settings.quanta;
+    if (fiber& next = next_fiber(); &next != self.context) {
+        self.context->switch_to(next);
+        current_ = &self;
+    }
+}
+
+bool scheduler::loop_is_due() noexcept {
+    return --poll_countdown_ == 0 || inbox_.has_mail() || !hooks_.empty();
+}
+
+task* scheduler::take() noexcept {
+    mail* m = urgent_.pop();
+    if (m == nullptr)
+        m = ready_.pop();
+    return m ? &static_cast<task&>(static_cast<run_mail&>(*m)) : nullptr;
+}
+
+fiber& scheduler::next_fiber() noexcept {
+    if (loop_is_due())
+        return loop_;
+    task* const next = take();
+    return next ? fiber_of(*next) : loop_;
+}
+
+fiber& scheduler::fiber_of(task& t) noexcept {
+    if (t.context != nullptr)
+        return *t.context;
+    fiber* chosen = idle_;
+    if (chosen != nullptr) {
+        idle_ = chosen->next_idle;
+        --idle_count_;
+    } else {
+        try {
+            chosen = &make_fiber();
+        } catch (...) {
+            if (reserve_in_use_) { // by another task that fails: wait until it has
+                push(t);
+                return loop_;
+            }
+            t.error = std::current_exception();
+            reserve_in_use_ = true;
+            chosen = reserve_;
+        }
+    }
+    starting_ = &t;
+    return *chosen;
+}
+
+fiber& scheduler::make_fiber() {
+    return fiber::create(stacks_.take(), thread_, &fiber_body, this, fibers_made_++);
+}
+
+/// A fiber runs one task after the other, on the same stack without a switch while the next one is
+/// new too, and is idle in between.
+void scheduler::fiber_body(fiber& self, void* of) {
+    scheduler& here = *static_cast<scheduler*>(of);
+    for (;;) {
+        task* next = std::exchange(here.starting_, nullptr);
+        do {
+            next->context = &self;
+            next->budget = here.run_.settings.quanta;
+            here.current_ = next;
+            complete(here, *next);
+            here.current_ = nullptr;
+            next = &self == here.reserve_ || here.loop_is_due() ? nullptr : here.take();
+        } while (next != nullptr && next->context == nullptr);
+        here.keep_idle(self);
+        self.park_idle(next ? here.fiber_of(*next) : here.loop_);
+    }
+}
+
+void scheduler::keep_idle(fiber& finished) noexcept {
+    if (&finished == reserve_) {
+        reserve_in_use_ = false;
+        return;
+    }
+    finished.next_idle = idle_;
+    idle_ = &finished;
+    ++idle_count_;
+}
+
+void scheduler::trim_idle_fibers() noexcept {
+    for (; idle_count_ > kept_idle_fibers; --idle_count_)
+        stacks_.give_back(fiber::destroy(*std::exchange(idle_, idle_->next_idle)));
+}
+
+// --- Boot and shutdown, hooks --------------------------------------------------------------------
+
+void scheduler::enter(unique_function<events(domain_uid)>& make_events) {
+    entered_from_ = std::exchange(this_scheduler, this);
+    try {
+        if (make_events)
+            events_ = make_events(uid_);
+    } catch (...) {
+        this_scheduler = entered_from_;
+        throw;
+    }
+}
+
+void scheduler::leave() noexcept {
+    read_inbox(); // cancellations that came too late hold references
+    try {
+        if (events_.finaliser)
+            events_.finaliser();
+    } catch (...) {
+        logs::write(logs::level::error, "events.finaliser threw");
+    }
+    events_ = {};
+    this_scheduler = entered_from_;
+}
+
+scheduler& scheduler::of_running_task(const char* caller) {
+    if (scheduler* here = of_running_task_or_null())
+        return *here;
+    throw outside_of_task{std::string{caller} + " was called outside of a task of miou::run"};
+}
+
+std::shared_ptr<hook_entry> scheduler::add_hook(unique_function<void()> fn) {
+    auto made = std::make_shared<hook_entry>(std::move(fn), this);
+    hooks_.push_front(made);
+    return made;
+}
+
+} // namespace miou::detail

@@ -1,0 +1,202 @@
+// One domain: its run queue, its loop, its fibers.
+#pragma once
+
+#include "miou/detail/block_pool.hpp"
+#include "miou/detail/fiber.hpp"
+#include "miou/detail/inbox.hpp"
+#include "miou/detail/random.hpp"
+#include "miou/detail/run_state.hpp"
+#include "miou/detail/task.hpp"
+#include "miou/errors.hpp"
+#include "miou/events.hpp"
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <vector>
+
+namespace miou::detail {
+
+/// The domain that the calling thread is, or null. Tasks never migrate, so that caching its value
+/// or its address over a suspension is safe. `initial-exec`: read at every call, without a function
+/// call even in position-independent code.
+extern constinit thread_local scheduler* this_scheduler [[gnu::tls_model("initial-exec")]];
+
+struct hook_entry {
+    unique_function<void()> fn;
+    scheduler* home;
+    bool removed = false; // unlinked at the next step
+};
+
+/// The scheduler of one domain. Everything here but `send` belongs to the domain's own thread.
+///
+/// Fibers switch to each other directly: the one that parks takes the next task from the run queue
+/// and jumps to it. Only when there is none, or when something else is due (mail, hooks, a look at
+/// the system), control comes back to `run`, the loop on the thread's own stack.
+class scheduler {
+public:
+    /// On the domain's own thread.
+    scheduler(run_state& run, domain_uid uid);
+    scheduler(const scheduler&) = delete;
+    scheduler& operator=(const scheduler&) = delete;
+    ~scheduler();
+
+    // --- Any thread -----------------------------------------------------------------------------
+
+    /// Sends `m` to this domain and wakes it if it sleeps. The caller makes sure that the run lasts
+    /// until this is entered: by being of the run, or because a task of it still waits for `m`.
+    void send(mail& m) noexcept;
+
+    /// Some POSIX signal is pending (dom0). Any thread.
+    void notify_of_signals() noexcept {
+        if (!signals_mailed_.exchange(true, memory_order_acq_rel))
+            send(signals_mail_);
+    }
+    domain_uid uid() const noexcept { return uid_; }
+    run_state& run_of() const noexcept { return run_; }
+
+    // --- The domain's thread, around its tasks ---------------------------------------------------
+
+    /// Becomes the calling thread's scheduler and makes its events. What `make` throws passes.
+    void enter(unique_function<events(domain_uid)>& make_events);
+    /// The loop. Returns when `stop` was called.
+    void run() noexcept;
+    /// From any domain of the run, once.
+    void stop() noexcept { send(stop_mail_); }
+    /// Runs the finaliser of the events and gives the thread back.
+    void leave() noexcept;
+
+    // --- The domain's thread, in a task ----------------------------------------------------------
+
+    /// The scheduler of the running task; throws `outside_of_task` naming `caller` if there is none.
+    static scheduler& of_running_task(const char* caller);
+    /// Null outside of tasks.
+    static scheduler* of_running_task_or_null() noexcept {
+        return this_scheduler != nullptr && this_scheduler->current_ != nullptr ? this_scheduler
+                                                                                : nullptr;
+    }
+    task& current() const noexcept { return *current_; }
+
+    /// Numbers tasks and suspension points: unique in the run, reproducible without other domains.
+    std::uint64_t next_uid() noexcept {
+        const std::uint64_t made = next_uid_;
+        next_uid_ += run_.domains.size();
+        return made;
+    }
+
+    /// Puts a task of this domain at the end of the run queue.
+    void push(task& t) noexcept { ready_.push(static_cast<run_mail&>(t)); }
+    /// Wakes a parked task of this domain because it was cancelled: ahead of the others.
+    void push_cancelled(task& t) noexcept;
+    /// Wakes a parked task of this domain.
+    void unpark(task& t) noexcept {
+        t.parked = task::parking::none;
+        push(t);
+    }
+
+    /// Suspends the running task until it is unparked. `why` says what may unpark it. True when it
+    /// was a cancellation that did. Does not throw: throwing is the caller's decision.
+    bool park(task::parking why) noexcept;
+    bool park_on_children() noexcept { return park(task::parking::on_children); }
+    /// Parks the running task on a signal; null when it came, else the cancellation.
+    std::exception_ptr wait(signal_state& awaited);
+    /// Goes to the end of the run queue.
+    void reschedule() noexcept;
+
+    /// A cancellation is due: the task was cancelled, and is neither in an uncancellable section
+    /// nor in a destructor during unwinding.
+    bool cancellation_due() const noexcept {
+        return current_->cancelled && !shielded();
+    }
+    bool shielded() const noexcept {
+        return current_->shields != 0 || exceptions_in_flight() != 0;
+    }
+    unsigned exceptions_in_flight() const noexcept { return thread_.exceptions->uncaught; }
+    /// Throws `cancelled` if it is due, after others had their turn: a loop that swallows it can
+    /// not starve them.
+    void throw_if_cancelled() {
+        if (cancellation_due()) [[unlikely]] {
+            reschedule();
+            throw cancelled{};
+        }
+    }
+
+    /// Counts a call that did not have to park; when the budget is used up, others run.
+    void consume_budget() {
+        if (current_->budget-- == 0) [[unlikely]]
+            budget_used_up();
+    }
+
+    random_stream& random() noexcept { return random_; }
+    bool has_system() const noexcept { return static_cast<bool>(events_.select); }
+    void forget(syscall_uid uid) { cancelled_syscalls_.push_back(uid); }
+    std::shared_ptr<hook_entry> add_hook(unique_function<void()> fn);
+    block_pool& blocks() noexcept { return blocks_; }
+
+    /// A number for mutexes to know their owner by: unique in the process, never reused, even.
+    std::uint64_t identity_of(const task& t) const noexcept {
+        return run_.identity_base + (t.uid << 1);
+    }
+
+private:
+    // The loop's phases, and what they consist of.
+    void run_hooks() noexcept;
+    void read_inbox() noexcept;
+    void look_at_system() noexcept;
+    void run_ready_tasks() noexcept;
+    void handle(mail& m) noexcept;
+    void select(bool block) noexcept;
+    void sleep() noexcept;
+    bool spin_until_mail() const noexcept;
+
+    // Switching.
+    static void fiber_body(fiber& self, void* of);
+    void switch_away() noexcept;
+    fiber& next_fiber() noexcept;
+    fiber& fiber_of(task& t) noexcept;
+    fiber& make_fiber();
+    task* take() noexcept;
+    void keep_idle(fiber& finished) noexcept;
+    void trim_idle_fibers() noexcept;
+    bool loop_is_due() noexcept;
+    void budget_used_up();
+    bool nothing_ready() const noexcept { return ready_.empty() && urgent_.empty(); }
+
+    run_state& run_;
+    const domain_uid uid_;
+
+    // The run queues. A task is in at most one, and then in no inbox.
+    mail_queue urgent_; // woken by a cancellation
+    mail_queue ready_;
+    task* current_ = nullptr; // null while the loop runs
+    std::uint32_t poll_countdown_;
+    bool stopping_ = false;
+
+    fiber_thread thread_;
+    fiber loop_;                 // the context of `run`
+    fiber* idle_ = nullptr;    // warm fibers, most recently used first
+    std::size_t idle_count_ = 0;
+    fiber* reserve_ = nullptr; // for the failure of tasks for which there is no stack
+    bool reserve_in_use_ = false;
+    task* starting_ = nullptr; // handed to the fiber that is switched to for a new task
+    unsigned fibers_made_ = 0;
+    bool woken_by_mail_ = false; // how the last sleep ended: spin before the next one
+    stack_pool stacks_;
+    block_pool blocks_;
+
+    std::uint64_t next_uid_;
+    random_stream random_;
+
+    events events_;
+    std::vector<syscall_uid> cancelled_syscalls_;
+    std::list<std::shared_ptr<hook_entry>> hooks_;
+    scheduler* entered_from_ = nullptr; // the thread's previous scheduler: runs nest
+    mail stop_mail_{mail_kind::stop};
+    mail signals_mail_{mail_kind::signals};
+    atomic<bool> signals_mailed_ = false; // from the mailing until it is read
+
+    atomic<bool> wake_token_ = false; // for a domain without events to sleep on
+    inbox inbox_;
+};
+
+} // namespace miou::detail

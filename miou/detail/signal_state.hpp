@@ -1,0 +1,87 @@
+// The state machine of everything that one party awaits and another signals.
+#pragma once
+
+#include "miou/detail/atomic.hpp"
+
+#include <cstdint>
+
+namespace miou::detail {
+
+/// Someone to be woken, exactly once for each time it was put into a signal_state.
+class wakeable {
+public:
+    /// Any thread. From the moment it is entered, the waker may touch neither the signal_state nor
+    /// anything else that the woken one owns.
+    virtual void wake() noexcept = 0;
+
+protected:
+    ~wakeable() = default;
+};
+
+/// One atomic word.
+///
+///                   signal
+///        initial ------------------> signaled   (final)
+///         |   ^                         ^
+/// try_wait|   | withdraw                | signal: wakes the waiter
+///         v   |                         |
+///        awaiting(waiter) --------------+
+///
+/// Who moves the word out of `awaiting` owns the wake-up of the waiter: either `signal`, which then
+/// wakes it, or `withdraw`, after which nobody will. So a waiter is woken at most once, and one
+/// whose withdrawal failed knows that its wake-up is on the way.
+///
+/// Lifetime: `signal` touches the word once, with its exchange. A waiter that has been woken may
+/// destroy it while the signaling thread is still inside `wake`.
+class signal_state {
+public:
+    signal_state() noexcept = default;
+    signal_state(const signal_state&) = delete;
+    signal_state& operator=(const signal_state&) = delete;
+
+    /// Any thread.
+    void signal() noexcept {
+        // Release pairs with the acquire in try_wait and is_signaled: what was written before the
+        // signal is visible after the wait. Acquire pairs with try_wait: the waiter is whole.
+        const std::uintptr_t before = word_.exchange(signaled, memory_order_acq_rel);
+        if (before != initial && before != signaled)
+            reinterpret_cast<wakeable*>(before)->wake();
+    }
+
+    enum class wait_outcome { waiting, already_signaled, already_awaited };
+
+    wait_outcome try_wait(wakeable& waiter) noexcept {
+        std::uintptr_t seen = initial;
+        if (word_.compare_exchange_strong(seen, word_of(waiter), memory_order_acq_rel,
+                                          memory_order_acquire))
+            return wait_outcome::waiting;
+        return seen == signaled ? wait_outcome::already_signaled : wait_outcome::already_awaited;
+    }
+
+    /// True: nobody will wake `waiter`. False: its wake-up is on the way.
+    bool withdraw(wakeable& waiter) noexcept {
+        std::uintptr_t seen = word_of(waiter);
+        return word_.compare_exchange_strong(seen, initial, memory_order_acq_rel,
+                                             memory_order_acquire);
+    }
+
+    bool is_initial() const noexcept { return word_.load(memory_order_acquire) == initial; }
+    bool is_signaled() const noexcept { return word_.load(memory_order_acquire) == signaled; }
+
+    /// The waiter that is in, if any. Only for an owner that knows that nobody signals any more.
+    wakeable* waiter() const noexcept {
+        const std::uintptr_t seen = word_.load(memory_order_acquire);
+        return seen == initial || seen == signaled ? nullptr : reinterpret_cast<wakeable*>(seen);
+    }
+
+private:
+    static constexpr std::uintptr_t initial = 0;
+    static constexpr std::uintptr_t signaled = 1;
+    static std::uintptr_t word_of(wakeable& waiter) noexcept {
+        return reinterpret_cast<std::uintptr_t>(&waiter);
+    }
+
+    atomic<std::uintptr_t> word_ = initial;
+};
+
+} // namespace miou::detail

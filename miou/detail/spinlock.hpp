@@ -1,0 +1,26 @@
+// A lock for a few instructions. Never held over a suspension or a call into user code.
+#pragma once
+
+#include "miou/detail/atomic.hpp"
+
+#include <thread>
+
+namespace miou::detail {
+
+class spinlock {
+public:
+    void lock() noexcept {
+        // The holder may have been preempted: after a short spin the processor is given to it.
+        for (int spins = 0; held_.exchange(true, memory_order_acquire); ++spins)
+            if (spins < 64)
+                cpu_relax();
+            else
+                std::this_thread::yield();
+    }
+    void unlock() noexcept { held_.store(false, memory_order_release); }
+
+private:
+    atomic<bool> held_ = false;
+};
+
+} // namespace miou::detail

@@ -1,0 +1,94 @@
+#include "miou/detail/stack.hpp"
+
+#include "miou/errors.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace miou::detail {
+namespace {
+
+constexpr int madv_guard_install = 102; // MADV_GUARD_INSTALL of Linux 6.13; not in older headers
+
+std::size_t page_size() noexcept {
+    static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    return size;
+}
+
+// Enough for getaddrinfo and TLS handshakes; sanitizers blow frames up.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MIOU_INSTRUMENTED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define MIOU_INSTRUMENTED 1
+#endif
+#endif
+#ifdef MIOU_INSTRUMENTED
+constexpr std::size_t usable_size = std::size_t{256} << 10;
+#else
+constexpr std::size_t usable_size = std::size_t{128} << 10;
+#endif
+constexpr std::size_t slab_size = std::size_t{64} << 20;
+
+std::size_t slot_size() noexcept { return page_size() + usable_size; }
+
+void install_guard(std::byte* page) {
+    static const bool by_madvise = [page] {
+        return ::madvise(page, page_size(), madv_guard_install) == 0;
+    }();
+    const int failed = by_madvise ? ::madvise(page, page_size(), madv_guard_install)
+                                  : ::mprotect(page, page_size(), PROT_NONE);
+    if (failed)
+        throw no_stack{errno};
+}
+
+} // namespace
+
+stack stack_pool::take() {
+    if (!unused_.empty()) {
+        const stack reused = unused_.back();
+        unused_.pop_back();
+        return reused;
+    }
+    if (uncut_size_ < slot_size())
+        add_slab();
+    install_guard(uncut_);
+    const stack fresh{uncut_ + page_size(), usable_size};
+    uncut_ += slot_size();
+    uncut_size_ -= slot_size();
+    return fresh;
+}
+
+void stack_pool::give_back(stack released) {
+    ::madvise(released.base, released.size, MADV_DONTNEED);
+    unused_.push_back(released);
+}
+
+void stack_pool::add_slab() {
+    // Address space may be limited (ulimit -v): settle for less, down to a single stack.
+    for (std::size_t size = slab_size - slab_size % slot_size();; size /= 2) {
+        size -= size % slot_size();
+        void* const begin = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (begin == MAP_FAILED) {
+            if (size / 2 < slot_size())
+                throw no_stack{errno};
+            continue;
+        }
+        // A huge page would make the first touch of one stack cost the memory of sixteen.
+        ::madvise(begin, size, MADV_NOHUGEPAGE);
+        slabs_.push_back({static_cast<std::byte*>(begin), size});
+        uncut_ = slabs_.back().begin;
+        uncut_size_ = size;
+        return;
+    }
+}
+
+stack_pool::~stack_pool() {
+    for (const slab& each : slabs_)
+        ::munmap(each.begin, each.size);
+}
+
+} // namespace miou::detail

@@ -1,0 +1,51 @@
+// Memory for fiber stacks: cut from slabs, each with a real guard page below it.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace miou::detail {
+
+/// The usable memory of one stack; the guard page lies right below `base`.
+struct stack {
+    std::byte* base = nullptr;
+    std::size_t size = 0;
+
+    std::byte* top() const noexcept { return base + size; }
+};
+
+/// The stacks of one domain.
+///
+///     slab:  | guard | stack 0 ........ | guard | stack 1 ........ | guard | ...
+///
+/// A stack is cut from a slab when it is first needed, gets its guard page then, and keeps it for
+/// life. Guard pages cost no mapping where the kernel has MADV_GUARD_INSTALL (Linux 6.13), so that
+/// their number is not limited by vm.max_map_count; elsewhere they are mprotect'ed, and when that
+/// fails the stack is not handed out.
+class stack_pool {
+public:
+    stack_pool() noexcept = default;
+    stack_pool(const stack_pool&) = delete;
+    stack_pool& operator=(const stack_pool&) = delete;
+    ~stack_pool();
+
+    /// Throws `no_stack`.
+    stack take();
+    /// Keeps the address range and the guard page, returns the memory to the system.
+    void give_back(stack unused);
+
+private:
+    struct slab {
+        std::byte* begin;
+        std::size_t size;
+    };
+
+    void add_slab();
+
+    std::vector<slab> slabs_;
+    std::vector<stack> unused_;
+    std::byte* uncut_ = nullptr; // what is left of the newest slab
+    std::size_t uncut_size_ = 0;
+};
+
+} // namespace miou::detail

@@ -1,0 +1,22 @@
+// What a syscall and its signals share.
+#pragma once
+
+#include "miou/detail/signal_state.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace miou::detail {
+
+class scheduler;
+
+/// A suspension point of one task. Immutable but for `state`, which the owning domain alone moves.
+struct suspension {
+    std::uint64_t uid;
+    std::uint64_t task; // an identity
+    scheduler* home; // compared, never followed: the run may be over
+    std::string name;
+    signal_state state;
+};
+
+} // namespace miou::detail

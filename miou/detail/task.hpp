@@ -1,0 +1,156 @@
+// The control block of a task: everything but the type of its function and result.
+#pragma once
+
+#include "miou/detail/atomic.hpp"
+#include "miou/detail/inbox.hpp"
+#include "miou/detail/signal_state.hpp"
+#include "miou/spawn_site.hpp"
+
+#include <boost/intrusive/list.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+
+namespace miou {
+
+/// `running`, then `exited` (by an exception or a cancellation) or `finished` (with a value).
+/// OCaml: `Miou.Promise.state`.
+enum class promise_state : std::uint8_t { running, exited, finished };
+
+} // namespace miou
+
+namespace miou::detail {
+
+namespace intrusive = boost::intrusive;
+
+class fiber;
+class scheduler;
+struct resource;
+struct orphanage;
+
+using list_hook = intrusive::list_member_hook<intrusive::link_mode<intrusive::normal_link>>;
+
+// Two bases, so that a task can be in its run queue and be sent a cancellation at the same time.
+struct run_mail : mail {
+    run_mail() noexcept : mail{mail_kind::run} {}
+};
+struct cancel_mail : mail {
+    cancel_mail() noexcept : mail{mail_kind::cancel} {}
+};
+
+/// Life of a task, as its own domain sees it:
+///
+///     created --> queued --> running --> finishing --> finished
+///                   ^          |            |
+///                   |          v            |  (waits for its children to unwind)
+///                   +------- parked <-------+
+///
+/// It gets a fiber when it runs for the first time, and never changes its domain.
+///
+/// Each field below names who may touch it. `parent's domain` and `home` are often the same one; a
+/// field that is handed from one to the other is handed with a mail, whose release and acquire
+/// order it.
+class task : public run_mail, public cancel_mail, public wakeable {
+public:
+    task(spawn_site site) noexcept : site{site} {}
+    task(const task&) = delete;
+    task& operator=(const task&) = delete;
+
+    // Memory comes from the pool of the domain that spawns, and goes to the pool of the domain, if
+    // any, that drops the last reference.
+    static void* operator new(std::size_t size);
+    static void operator delete(void* block, std::size_t size) noexcept;
+
+    // --- Immutable once spawned; any thread.
+    scheduler* home = nullptr; // valid while the run lasts
+    task* parent = nullptr;    // valid until this task was collected; null for the root
+    std::uint64_t uid = 0;
+    std::uint64_t parent_uid = 0;
+    spawn_site site;
+
+    // --- Home only.
+    fiber* context = nullptr;            // from the first run until it finished
+    signal_state* waiting_on = nullptr;  // while parked on a signal
+    std::exception_ptr broken_rule;      // rule 1, seen by the destructor of a handle
+    std::shared_ptr<resource> resources; // head of the list of what it owns
+    std::uint32_t live_children = 0;     // those that have not been collected
+    std::uint32_t budget = 0;            // calls without parking before others must run
+    std::uint16_t shields = 0;           // depth of uncancellable sections
+    enum class parking : std::uint8_t { none, on_children, on_signal } parked = parking::none;
+    bool parked_shielded = false;    // while parked: a cancellation does not wake it
+    bool waits_for_all = false;      // while parked on children: only the last one wakes it
+    bool cancelled = false;          // level-triggered, for ever
+    bool woken_by_cancel = false;    // how the last park ended
+    bool finishing = false;          // its function has returned or thrown
+    bool is_signal_handler = false;  // rule 1 does not hold for it; its failure is logged
+
+    // --- Parent's domain only.
+    bool collected = false;          // its end has reached the parent's domain
+    bool consumed = false;           // awaited or cancelled: rule 1 is satisfied
+    bool watched = false;            // its end wakes the parent
+    bool cancel_sent = false;
+    bool shielded = false;           // spawned while its parent was uncancellable
+    orphanage* collector = nullptr;  // the orphans that it belongs to
+    list_hook sibling;               // in parent->children
+    list_hook orphan;                // in one of collector's lists
+    using sibling_list =
+        intrusive::list<task, intrusive::member_hook<task, list_hook, &task::sibling>,
+                        intrusive::constant_time_size<false>>;
+    using orphan_list =
+        intrusive::list<task, intrusive::member_hook<task, list_hook, &task::orphan>,
+                        intrusive::constant_time_size<false>>;
+
+    sibling_list children; // Home only: all that were not consumed, finished ones included
+
+    // --- Home until the task is collected, then its parent's domain. Null: it returned a value.
+    std::exception_ptr error;
+
+    // --- Any thread.
+    atomic<promise_state> state = promise_state::running;
+
+    /// References: one for its place in the tree, one for a cancellation on its way, and one for
+    /// each handle. The last one to go frees the block.
+    void add_handle() noexcept { references_.fetch_add(handle, memory_order_relaxed); }
+    void drop_handle() noexcept { drop(handle); }
+    bool has_one_handle() const noexcept {
+        return references_.load(memory_order_acquire) / handle == 1;
+    }
+    void leave_tree() noexcept { drop(in_tree); }
+    void send_cancellation() noexcept { references_.fetch_add(in_mail, memory_order_relaxed); }
+    void receive_cancellation() noexcept { drop(in_mail); }
+
+    /// Any thread, once per park; puts the task on the run queue of its domain.
+    void wake() noexcept override;
+
+    /// Runs the function and keeps its value; throws what it throws.
+    virtual void invoke() = 0;
+    /// Destroys the function with what it captured. Exactly once, run or not.
+    virtual void drop_function() noexcept = 0;
+    /// Destroys the value of a task that finished, because it was cancelled after all.
+    virtual void drop_value() noexcept = 0;
+
+    /// `task 12 (spawned at echo.cpp:45)`.
+    std::string describe() const;
+
+protected:
+    virtual ~task() = default;
+
+private:
+    static constexpr std::uint32_t in_tree = 1;
+    static constexpr std::uint32_t in_mail = 2;
+    static constexpr std::uint32_t handle = 4;
+
+    void drop(std::uint32_t what) noexcept {
+        // The only reference left is this one: nobody can add another, so no atomic write is due.
+        if (references_.load(memory_order_acquire) == what ||
+            references_.fetch_sub(what, memory_order_acq_rel) == what)
+            delete this;
+    }
+
+    atomic<std::uint32_t> references_ = in_tree + handle;
+};
+
+} // namespace miou::detail

@@ -1,0 +1,116 @@
+// Every exception that miou throws.
+#pragma once
+
+#include <exception>
+#include <new>
+#include <stdexcept>
+
+namespace miou {
+
+/// Thrown by the suspension points of a cancelled task, and what `await` reports of a task that was
+/// cancelled. Level-triggered: a task that swallows it meets it again at its next suspension.
+/// OCaml: `Miou.Cancelled`.
+class cancelled : public std::exception {
+public:
+    const char* what() const noexcept override { return "miou: the task was cancelled"; }
+};
+
+/// Base of the errors that a program makes against the rules of miou. `what()` names the tasks
+/// involved and the places that spawned them.
+class rule_violation : public std::logic_error {
+public:
+    using std::logic_error::logic_error;
+};
+
+/// A task finished normally while a child was neither awaited nor cancelled. Found when the task
+/// finishes; cancels everything and is thrown by `run`. OCaml: `Miou.Still_has_children`.
+class still_has_children : public rule_violation {
+public:
+    using rule_violation::rule_violation;
+};
+
+/// A task tried to await or cancel a task that it did not spawn. OCaml: `Miou.Not_a_child`.
+class not_a_child : public rule_violation {
+public:
+    using rule_violation::rule_violation;
+};
+
+/// A task used a resource that it does not own. OCaml: `Miou.Not_owner`.
+class not_owner : public rule_violation {
+public:
+    using rule_violation::rule_violation;
+};
+
+/// A task finished normally and still owned a resource. Found when the task finishes; cancels
+/// everything and is thrown by `run`. OCaml: `Miou.Resource_leaked`.
+class resource_leaked : public rule_violation {
+public:
+    using rule_violation::rule_violation;
+};
+
+/// `call` or `parallel` without another domain than the caller's (dom0 never receives tasks).
+/// OCaml: `Miou.No_domain_available`.
+class no_domain_available : public rule_violation {
+public:
+    using rule_violation::rule_violation;
+};
+
+/// `suspend` in a `run` that was given no `.events`: nothing could ever resume the task.
+/// OCaml: `Miou.No_select_provided`.
+class no_select_provided : public rule_violation {
+public:
+    using rule_violation::rule_violation;
+};
+
+/// A function that needs a running task was called from a plain thread, a hook or a `select`.
+/// OCaml: `Effect.Unhandled`.
+class outside_of_task : public rule_violation {
+public:
+    using rule_violation::rule_violation;
+};
+
+/// A lazy value was forced from within its own computation. OCaml: `Miou.Lazy.Undefined`.
+class undefined : public rule_violation {
+public:
+    using rule_violation::rule_violation;
+};
+
+/// There was no memory, or no guard page, for the stack of a task. It is the outcome of the task
+/// that could not start; every other task is unharmed.
+class no_stack : public std::bad_alloc {
+public:
+    explicit no_stack(int error) noexcept : error_{error} {}
+    const char* what() const noexcept override {
+        return "miou: no memory for the stack of a task (see ulimit -v and vm.max_map_count)";
+    }
+    /// The `errno` of the system call that failed.
+    int error() const noexcept { return error_; }
+
+private:
+    int error_;
+};
+
+/// `protect`'s `finally` threw; `.nested()` is what it threw. OCaml: `Fun.Finally_raised`.
+class finally_raised : public std::exception {
+public:
+    explicit finally_raised(std::exception_ptr cause) noexcept : cause_{std::move(cause)} {}
+    const char* what() const noexcept override { return "miou: protect: finally threw"; }
+    const std::exception_ptr& nested() const noexcept { return cause_; }
+
+private:
+    std::exception_ptr cause_;
+};
+
+/// `protect`'s `on_cancellation` threw; `.nested()` is what it threw.
+/// OCaml: `Miou.On_cancellation_raised`.
+class on_cancellation_raised : public std::exception {
+public:
+    explicit on_cancellation_raised(std::exception_ptr cause) noexcept : cause_{std::move(cause)} {}
+    const char* what() const noexcept override { return "miou: protect: on_cancellation threw"; }
+    const std::exception_ptr& nested() const noexcept { return cause_; }
+
+private:
+    std::exception_ptr cause_;
+};
+
+} // namespace miou

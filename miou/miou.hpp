@@ -1,0 +1,21 @@
+// Everything of miou.
+#pragma once
+
+#include "miou/computation.hpp"
+#include "miou/condition.hpp"
+#include "miou/domain.hpp"
+#include "miou/errors.hpp"
+#include "miou/events.hpp"
+#include "miou/hook.hpp"
+#include "miou/lazy.hpp"
+#include "miou/logs.hpp"
+#include "miou/mutex.hpp"
+#include "miou/orphans.hpp"
+#include "miou/ownership.hpp"
+#include "miou/promise.hpp"
+#include "miou/protect.hpp"
+#include "miou/result.hpp"
+#include "miou/run.hpp"
+#include "miou/sys_signal.hpp"
+#include "miou/syscall.hpp"
+#include "miou/trigger.hpp"

@@ -1,0 +1,50 @@
+// Mutual exclusion between tasks, on any domains, and plain threads.
+#pragma once
+
+#include "miou/detail/wait_list.hpp"
+
+#include <functional>
+#include <mutex>
+#include <utility>
+
+namespace miou {
+
+/// A mutex that parks only the task that waits for it, handed over in order of arrival. Fits
+/// `std::scoped_lock` and `std::unique_lock`. Usable by every task and every plain thread; a plain
+/// thread blocks. OCaml: `Miou.Mutex.t`.
+class mutex {
+public:
+    mutex() noexcept = default;
+    mutex(const mutex&) = delete;
+    mutex& operator=(const mutex&) = delete;
+
+    /// Throws `cancelled` when the running task is cancelled while it waits: it does not have the
+    /// mutex then. Throws `std::system_error` (`resource_deadlock_would_occur`) if the caller holds
+    /// it. Suspends unless it is free; cancellable.
+    void lock();
+    /// False if it is taken, by the caller too. Does not suspend.
+    [[nodiscard]] bool try_lock() noexcept;
+    /// Hands the mutex to who has waited longest. Throws `std::system_error`
+    /// (`operation_not_permitted`) unless the caller holds it. Does not suspend.
+    void unlock();
+
+    /// Runs `fn` with the mutex locked and returns what it returns; unlocks also if it throws.
+    template <class F> decltype(auto) protect(F&& fn) {
+        const std::scoped_lock held{*this};
+        return std::invoke(std::forward<F>(fn));
+    }
+
+private:
+    friend class condition;
+    bool held_by_caller() const noexcept;
+    void lock_contended(detail::identity self);
+    void unlock_contended(detail::identity self);
+
+    //   0               free
+    //   owner           locked
+    //   owner | 1       locked, and somebody waits: only the guard of `waiters_` may change it
+    detail::atomic<detail::identity> word_ = 0;
+    detail::wait_list waiters_;
+};
+
+} // namespace miou

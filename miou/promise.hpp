@@ -1,0 +1,329 @@
+// Tasks: spawning, awaiting, cancelling.
+#pragma once
+
+#include "miou/detail/typed_task.hpp"
+#include "miou/errors.hpp"
+#include "miou/events.hpp"
+#include "miou/ownership.hpp"
+#include "miou/result.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <ostream>
+#include <ranges>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace miou {
+
+template <class T> class orphans;
+
+/// Names a task, unique within a run and the same in each run with the same seed and 0 domains.
+/// OCaml: `Miou.Promise.Uid.t`.
+class promise_uid {
+public:
+    constexpr explicit promise_uid(std::uint64_t n) noexcept : number_{n} {}
+    constexpr std::uint64_t to_int() const noexcept { return number_; }
+
+    friend constexpr auto operator<=>(promise_uid, promise_uid) noexcept = default;
+    friend std::ostream& operator<<(std::ostream& out, promise_uid uid) {
+        return out << uid.number_;
+    }
+
+private:
+    std::uint64_t number_;
+};
+
+namespace detail {
+/// Anything that holds promises of `T`.
+template <class Range>
+using promised_t = typename std::remove_cvref_t<std::ranges::range_reference_t<Range>>::value_type;
+
+void release_handle(task& child) noexcept;
+} // namespace detail
+
+/// A handle on a task, to be awaited or cancelled by the task that spawned it. Copies name the same
+/// task. Handles may be copied, passed and destroyed on any thread.
+///
+/// When the last handle of a child is destroyed by its parent before the child was awaited or
+/// cancelled, the destructor cancels the child and waits until it has unwound: the child never
+/// outlives what it captured by reference. That suspends, is not cancellable, and breaks rule 1
+/// (`run` reports `still_has_children` when the parent finishes normally) unless an exception is
+/// in flight. OCaml: `'a Miou.t`.
+template <class T> class promise {
+public:
+    using value_type = T;
+
+    promise(const promise& other) noexcept : task_{other.task_} {
+        if (task_)
+            task_->add_handle();
+    }
+    promise(promise&& other) noexcept : task_{std::exchange(other.task_, nullptr)} {}
+    promise& operator=(promise other) noexcept {
+        std::swap(task_, other.task_);
+        return *this;
+    }
+    ~promise() {
+        if (task_)
+            detail::release_handle(*task_);
+    }
+
+    /// Throws `std::invalid_argument` if this was moved from.
+    promise_uid uid() const { return promise_uid{task().uid}; }
+    /// Any thread; what it says may be outdated at once. OCaml: `Promise.state`.
+    promise_state state() const { return task().state.load(detail::memory_order_acquire); }
+
+    /// `task 12 (spawned at echo.cpp:45)`. OCaml: `Promise.pp`.
+    friend std::ostream& operator<<(std::ostream& out, const promise& p) {
+        return out << p.task().describe();
+    }
+
+    // For the functions below.
+    /// Takes over a handle.
+    explicit promise(detail::typed_task<T>* held) noexcept : task_{held} {}
+    detail::typed_task<T>& task() const {
+        if (task_ == nullptr)
+            throw std::invalid_argument{"miou: this promise was moved from"};
+        return *task_;
+    }
+
+private:
+    detail::typed_task<T>* task_;
+};
+
+/// What can be said of a task when it is spawned.
+struct async_options {
+    /// Resources that the running task owns, or nobody: the new task becomes their owner.
+    std::vector<ownership> give = {};
+};
+struct call_options {
+    /// The domain to run on; not the caller's own and not dom0. At random from `g` by default.
+    std::optional<domain_uid> pin = {};
+    /// Resources that the running task owns, or nobody: the new task becomes their owner.
+    std::vector<ownership> give = {};
+};
+
+namespace detail {
+
+struct orphanage;
+/// The non-template halves of the functions below. `collector` may be null.
+void check_async(const async_options& options, orphanage* collector);
+scheduler& check_call(const call_options& options, orphanage* collector);
+void start(task& made, scheduler* home, std::span<const ownership> give, orphanage* collector);
+/// Waits for it on behalf of the running task; its outcome may then be read.
+void await_promise(task& child, const char* caller);
+std::size_t await_any_promise(std::span<task* const> children, const char* caller);
+void consume_promise(task& child);
+void cancel_promise(task& child);
+void cancel_promises_but(std::span<task* const> children, const task& kept);
+std::vector<scheduler*> other_domains(const char* caller);
+
+template <class F>
+promise<result_of<F>> async_with(const async_options& options, orphanage* collector, F&& fn,
+                                 spawn_site site) {
+    check_async(options, collector);
+    promise<result_of<F>> made{make_task(std::forward<F>(fn), site)};
+    start(made.task(), nullptr, options.give, collector);
+    return made;
+}
+
+template <class F>
+promise<result_of<F>> call_with(const call_options& options, orphanage* collector, F&& fn,
+                                spawn_site site) {
+    scheduler& home = check_call(options, collector);
+    promise<result_of<F>> made{make_task(std::forward<F>(fn), site)};
+    start(made.task(), &home, options.give, collector);
+    return made;
+}
+
+template <class Range> std::vector<task*> tasks_of(const Range& promises) {
+    std::vector<task*> tasks;
+    for (const auto& each : promises)
+        tasks.push_back(&each.task());
+    return tasks;
+}
+
+template <class Range>
+promise<promised_t<Range>> await_any_of(const Range& promises, std::span<task* const> tasks,
+                                        const char* caller) {
+    const std::size_t chosen = await_any_promise(tasks, caller);
+    return *std::next(std::ranges::begin(promises), static_cast<std::ptrdiff_t>(chosen));
+}
+
+} // namespace detail
+
+/// Spawns `fn` as a child of the running task, on the same domain, and returns at once: it runs
+/// when the running task suspends. `fn` may be move-only; it is destroyed when the task finishes.
+/// The child must be awaited or cancelled before the running task finishes (rule 1).
+///
+/// Throws `outside_of_task`, `std::bad_alloc`, what moving `fn` throws; with `.give`, `not_owner`;
+/// with orphans, `std::invalid_argument` if another task owns them. Does not suspend.
+/// OCaml: `Miou.async`.
+template <class F>
+    requires std::invocable<std::decay_t<F>&&>
+[[nodiscard]] promise<detail::result_of<F>> async(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
+    return detail::async_with({}, nullptr, std::forward<F>(fn), site);
+}
+template <class F>
+[[nodiscard]] promise<detail::result_of<F>> async(async_options options, F&& fn,
+                                    boost::source_location site = BOOST_CURRENT_LOCATION) {
+    return detail::async_with(options, nullptr, std::forward<F>(fn), site);
+}
+
+/// Spawns `fn` as a child of the running task on another domain, never dom0; `.pin` says which.
+///
+/// Throws what `async` throws, `no_domain_available` when there is no other domain, and
+/// `std::invalid_argument` for a pin that is the caller's own domain, dom0, or does not exist.
+/// Does not suspend. OCaml: `Miou.call`.
+template <class F>
+    requires std::invocable<std::decay_t<F>&&>
+[[nodiscard]] promise<detail::result_of<F>> call(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
+    return detail::call_with({}, nullptr, std::forward<F>(fn), site);
+}
+template <class F>
+[[nodiscard]] promise<detail::result_of<F>> call(call_options options, F&& fn,
+                                   boost::source_location site = BOOST_CURRENT_LOCATION) {
+    return detail::call_with(options, nullptr, std::forward<F>(fn), site);
+}
+
+/// Waits until the child `p` has finished and returns its outcome: copied from an lvalue, moved out
+/// of an rvalue. May be repeated.
+///
+/// Throws `not_a_child` unless the running task spawned `p`, and `cancelled` when the running task
+/// is cancelled meanwhile; never what the child threw. Suspends unless the child has finished;
+/// cancellable. OCaml: `Miou.await`.
+template <class T> result<T> await(const promise<T>& p) {
+    static_assert(std::is_void_v<T> || std::is_copy_constructible_v<T>,
+                  "the value cannot be copied out of the promise: await(std::move(p))");
+    detail::await_promise(p.task(), "miou::await");
+    return p.task().outcome();
+}
+template <class T> result<T> await(promise<T>&& p) {
+    detail::await_promise(p.task(), "miou::await");
+    return p.task().take();
+}
+
+/// `await`, but throws what the child threw. OCaml: `Miou.await_exn`.
+template <class T> T await_exn(const promise<T>& p) { return await(p).value(); }
+template <class T> T await_exn(promise<T>&& p) { return await(std::move(p)).value(); }
+
+/// Waits until one of the children `promises` (a range or a braced list) has finished and returns
+/// its outcome. One that succeeded is preferred to one that failed; among several, one is chosen at
+/// random from `g`. The others go on, and still have to be awaited or cancelled. The same promise
+/// may stand there twice.
+///
+/// Throws `std::invalid_argument` for an empty list, and what `await` throws. Suspends unless one
+/// has finished; cancellable. OCaml: `Miou.await_one`.
+template <std::ranges::forward_range Range>
+result<detail::promised_t<Range>> await_one(const Range& promises) {
+    const auto chosen = detail::await_any_of(promises, detail::tasks_of(promises), "miou::await_one");
+    detail::consume_promise(chosen.task());
+    return chosen.task().outcome();
+}
+template <class T> result<T> await_one(std::initializer_list<promise<T>> promises) {
+    return await_one(std::span{promises.begin(), promises.size()});
+}
+
+/// `await_one`, but cancels the others and waits until they have unwound. OCaml: `Miou.await_first`.
+template <std::ranges::forward_range Range>
+result<detail::promised_t<Range>> await_first(const Range& promises) {
+    const std::vector<detail::task*> tasks = detail::tasks_of(promises);
+    const auto chosen = detail::await_any_of(promises, tasks, "miou::await_first");
+    detail::consume_promise(chosen.task());
+    detail::cancel_promises_but(tasks, chosen.task());
+    return chosen.task().take();
+}
+template <class T> result<T> await_first(std::initializer_list<promise<T>> promises) {
+    return await_first(std::span{promises.begin(), promises.size()});
+}
+
+/// Waits for all of the children `promises`, whether they fail or not, and returns their outcomes in
+/// order. Throws what `await` throws. OCaml: `Miou.await_all`.
+template <std::ranges::input_range Range>
+std::vector<result<detail::promised_t<Range>>> await_all(Range&& promises) {
+    std::vector<result<detail::promised_t<Range>>> outcomes;
+    if constexpr (std::ranges::sized_range<Range>)
+        outcomes.reserve(std::ranges::size(promises));
+    for (auto&& each : promises)
+        if constexpr (std::is_copy_constructible_v<result<detail::promised_t<Range>>>)
+            outcomes.push_back(await(each));
+        else
+            outcomes.push_back(await(std::move(each)));
+    return outcomes;
+}
+template <class T> std::vector<result<T>> await_all(std::initializer_list<promise<T>> promises) {
+    return await_all(std::span{promises.begin(), promises.size()});
+}
+
+/// Cancels the child `p` with its whole subtree, on all domains, and returns once every task in it
+/// has unwound; other tasks run meanwhile. Its outcome is then `cancelled`, even if it had finished.
+///
+/// Throws `not_a_child` unless the running task spawned `p`. Suspends. The wait cannot be cancelled,
+/// but `cancelled` is thrown after it if the running task was. OCaml: `Miou.cancel`.
+template <class T> void cancel(const promise<T>& p) { detail::cancel_promise(p.task()); }
+
+/// Runs `fn(element)` for each element of `elements` on the other domains, dealt round-robin, waits
+/// for all, and returns their outcomes in order. Elements and results are copied or moved to the
+/// tasks; `fn` is shared by them, concurrently.
+///
+/// Throws `no_domain_available` and what `await` throws; then what is left is cancelled. Suspends;
+/// cancellable. OCaml: `Miou.parallel`.
+template <class F, std::ranges::input_range Range>
+auto parallel(F&& fn, Range&& elements, boost::source_location site = BOOST_CURRENT_LOCATION) {
+    using element = std::ranges::range_value_t<Range>;
+    const std::vector<detail::scheduler*> domains = detail::other_domains("miou::parallel");
+    std::vector<promise<std::remove_cvref_t<std::invoke_result_t<F&, element>>>> children;
+    for (auto&& each : elements) {
+        auto run_one = [&fn, mine = element(std::forward<decltype(each)>(each))]() mutable {
+            return std::invoke(fn, std::move(mine));
+        };
+        children.emplace_back(detail::make_task(std::move(run_one), site));
+        detail::start(children.back().task(), domains[(children.size() - 1) % domains.size()], {},
+                      nullptr);
+    }
+    return await_all(std::move(children));
+}
+template <class F, class T>
+auto parallel(F&& fn, std::initializer_list<T> elements,
+              boost::source_location site = BOOST_CURRENT_LOCATION) {
+    return parallel(std::forward<F>(fn), std::span{elements.begin(), elements.size()}, site);
+}
+
+/// Goes to the end of the domain's run queue: every task that is ready runs first. Throws
+/// `cancelled` and `outside_of_task`. OCaml: `Miou.yield`.
+void yield();
+
+/// Runs `fn` and defers cancellation of the running task meanwhile; the children that it spawns are
+/// spared too. For clean-up in normal flow, above all in destructors that suspend. Nests. Returns
+/// what `fn` returns. Throws `outside_of_task`. No OCaml counterpart.
+template <class F> decltype(auto) uncancellable(F&& fn);
+
+/// Counts a call that succeeded without having to park, and lets other tasks run when the running
+/// task has made `quanta` of them since it was last resumed; then throws `cancelled` if the task
+/// was. For libraries of I/O calls. Throws `outside_of_task`. No OCaml counterpart.
+void consume_budget();
+
+namespace detail {
+
+bool in_task() noexcept;
+
+class uncancellable_section {
+public:
+    explicit uncancellable_section(const char* caller);
+    ~uncancellable_section();
+    uncancellable_section(const uncancellable_section&) = delete;
+    uncancellable_section& operator=(const uncancellable_section&) = delete;
+};
+
+} // namespace detail
+
+template <class F> decltype(auto) uncancellable(F&& fn) {
+    const detail::uncancellable_section during_call{"miou::uncancellable"};
+    return std::invoke(std::forward<F>(fn));
+}
+
+} // namespace miou

@@ -1,0 +1,66 @@
+// Clean-up that tells cancellation from other ends.
+#pragma once
+
+#include "miou/errors.hpp"
+#include "miou/promise.hpp"
+
+#include <exception>
+#include <functional>
+#include <type_traits>
+#include <utility>
+
+namespace miou {
+
+/// What `protect` runs when its function has ended.
+template <class OnCancellation, class Finally> struct protection {
+    OnCancellation on_cancellation; // ()
+    Finally finally;                // (bool cancelled)
+};
+template <class OnCancellation, class Finally>
+protection(OnCancellation, Finally) -> protection<OnCancellation, Finally>;
+
+/// Runs `fn`, then `finally(cancelled)`, then, if `fn` ended by a cancellation, `on_cancellation()`;
+/// returns what `fn` returned or throws what it threw. Both clean-ups may suspend, and are not
+/// cancellable.
+///
+/// Throws `finally_raised` or `on_cancellation_raised` when a clean-up throws, in place of what `fn`
+/// threw, and `outside_of_task`. OCaml: `Miou.protect ~on_cancellation ~finally fn`.
+template <class OnCancellation, class Finally, class F>
+auto protect(protection<OnCancellation, Finally> cleanup, F&& fn) -> std::invoke_result_t<F> {
+    const auto finally = [&](bool was_cancelled) {
+        try {
+            uncancellable([&] { cleanup.finally(was_cancelled); });
+        } catch (...) {
+            throw finally_raised{std::current_exception()};
+        }
+    };
+    const auto on_cancellation = [&] {
+        try {
+            uncancellable([&] { cleanup.on_cancellation(); });
+        } catch (...) {
+            throw on_cancellation_raised{std::current_exception()};
+        }
+    };
+    const auto run = [&]() -> std::invoke_result_t<F> {
+        try {
+            return std::invoke(std::forward<F>(fn));
+        } catch (const cancelled&) {
+            finally(true);
+            on_cancellation();
+            throw;
+        } catch (...) {
+            finally(false);
+            throw;
+        }
+    };
+    if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
+        run();
+        finally(false);
+    } else {
+        std::invoke_result_t<F> value = run();
+        finally(false);
+        return value;
+    }
+}
+
+} // namespace miou

@@ -1,0 +1,97 @@
+#include "miou/trigger.hpp"
+
+#include "miou/detail/scheduler.hpp"
+#include "miou/logs.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <stdexcept>
+
+namespace miou {
+namespace {
+
+using detail::signal_state;
+
+/// A plain thread that blocks. The waker lets go of the mutex last: the thread, which needs it to
+/// return, cannot destroy this before.
+class blocked_thread final : public detail::wakeable {
+public:
+    void wake() noexcept override {
+        const std::scoped_lock lock{guard_};
+        woken_ = true;
+        changed_.notify_one();
+    }
+    void block() {
+        std::unique_lock lock{guard_};
+        changed_.wait(lock, [this] { return woken_; });
+    }
+
+private:
+    std::mutex guard_;
+    std::condition_variable changed_;
+    bool woken_ = false;
+};
+
+/// Owned by the trigger until it is signaled, then by who signals.
+class attached_function final : public detail::wakeable {
+public:
+    explicit attached_function(unique_function<void()> fn) : fn_{std::move(fn)} {}
+    void wake() noexcept override {
+        const std::unique_ptr<attached_function> self{this};
+        try {
+            fn_();
+        } catch (...) {
+            logs::write(logs::level::error, "a function attached to a trigger threw");
+        }
+    }
+
+private:
+    unique_function<void()> fn_;
+};
+
+[[noreturn]] void already_awaited() {
+    throw std::invalid_argument{"miou::trigger: somebody awaits it already"};
+}
+
+void block_thread_on(signal_state& state) {
+    blocked_thread self;
+    switch (state.try_wait(self)) {
+    case signal_state::wait_outcome::already_signaled:
+        return;
+    case signal_state::wait_outcome::already_awaited:
+        already_awaited();
+    case signal_state::wait_outcome::waiting:
+        self.block();
+    }
+}
+
+} // namespace
+
+trigger::~trigger() {
+    // Tasks and threads cannot be here: they would be inside `await`.
+    delete static_cast<attached_function*>(state_.waiter());
+}
+
+std::exception_ptr trigger::await() {
+    if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
+        return here->wait(state_);
+    block_thread_on(state_);
+    return nullptr;
+}
+
+bool trigger::on_signal(unique_function<void()> fn) {
+    auto attached = std::make_unique<attached_function>(std::move(fn));
+    switch (state_.try_wait(*attached)) {
+    case signal_state::wait_outcome::already_signaled:
+        return false;
+    case signal_state::wait_outcome::already_awaited:
+        already_awaited();
+    case signal_state::wait_outcome::waiting:
+        break;
+    }
+    // From here on it may be signaled, and gone, at any time.
+    static_cast<void>(attached.release());
+    return true;
+}
+
+} // namespace miou

@@ -1,0 +1,46 @@
+// The primitive of waiting: one waits, another signals, once.
+#pragma once
+
+#include "miou/detail/signal_state.hpp"
+#include "miou/unique_function.hpp"
+
+#include <exception>
+#include <memory>
+
+namespace miou {
+
+/// Something that happens once. Signaled from any thread; awaited by one task or plain thread. Once
+/// `await` has returned it may be destroyed, also while another thread is still inside `signal`.
+/// OCaml: `Miou.Trigger.t`.
+class trigger {
+public:
+    trigger() noexcept = default;
+    ~trigger();
+
+    /// Nobody has signaled it and nobody awaits it.
+    bool is_initial() const noexcept { return state_.is_initial(); }
+    bool is_signaled() const noexcept { return state_.is_signaled(); }
+
+    /// Makes it signaled, for ever, and wakes who awaits it or runs what was attached. Any task,
+    /// any thread, a hook, a `select`; not from a POSIX signal handler. Never suspends, never
+    /// throws.
+    void signal() noexcept { state_.signal(); }
+
+    /// Waits until it is signaled. Null when it was; otherwise the cancellation of the running
+    /// task, which is returned, not thrown: the caller cleans up and rethrows. The trigger is then
+    /// initial again and may be awaited again.
+    ///
+    /// In a task: suspends unless it was signaled; cancellable. On a plain thread: blocks. Throws
+    /// `std::invalid_argument` if somebody awaits it already.
+    std::exception_ptr await();
+
+    /// Runs `fn` when it is signaled, on the thread that signals, which may be any: `fn` must not
+    /// throw or suspend. False, and `fn` is dropped, if it was signaled before. Throws
+    /// `std::invalid_argument` if somebody awaits it already. OCaml: `Trigger.on_signal`.
+    bool on_signal(unique_function<void()> fn);
+
+private:
+    detail::signal_state state_;
+};
+
+} // namespace miou
