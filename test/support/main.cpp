@@ -1,0 +1,37 @@
+// The main function of every test program. Each test must leave the process as it found it: no
+// thread and no descriptor more. (Memory is what the leak sanitizer looks at.)
+
+#include "support/process.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+namespace {
+
+class nothing_left_behind final : public testing::EmptyTestEventListener {
+    void OnTestStart(const testing::TestInfo&) override {
+        threads_ = test::live_threads();
+        descriptors_ = test::open_descriptors();
+    }
+    void OnTestEnd(const testing::TestInfo&) override {
+        // A joined thread may stay in /proc for a moment after the join has returned.
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+        while (test::live_threads() > threads_ && std::chrono::steady_clock::now() < deadline)
+            std::this_thread::yield();
+        EXPECT_LE(test::live_threads(), threads_) << "a thread was left behind";
+        EXPECT_EQ(test::open_descriptors(), descriptors_) << "a descriptor was left behind";
+    }
+
+    std::size_t threads_ = 0;
+    std::size_t descriptors_ = 0;
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    testing::InitGoogleTest(&argc, argv);
+    testing::UnitTest::GetInstance()->listeners().Append(new nothing_left_behind);
+    return RUN_ALL_TESTS();
+}

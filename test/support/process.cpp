@@ -1,0 +1,40 @@
+#include "support/process.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace test {
+namespace {
+
+std::size_t entries(const char* folder) {
+    std::size_t count = 0;
+    for ([[maybe_unused]] const auto& each : std::filesystem::directory_iterator{folder})
+        ++count;
+    return count;
+}
+
+} // namespace
+
+std::size_t live_threads() { return entries("/proc/self/task"); }
+
+std::size_t open_descriptors() { return entries("/proc/self/fd") - 1; } // the iterator's own
+
+std::size_t resident_bytes() {
+    std::size_t total = 0;
+    std::size_t resident = 0;
+    std::ifstream{"/proc/self/statm"} >> total >> resident;
+    return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::size_t mappings() {
+    std::ifstream maps{"/proc/self/maps"};
+    std::size_t count = 0;
+    for (std::string line; std::getline(maps, line);)
+        ++count;
+    return count;
+}
+
+} // namespace test

@@ -1,0 +1,17 @@
+// What the kernel says of this process.
+#pragma once
+
+#include <cstddef>
+
+namespace test {
+
+/// Threads that exist now.
+std::size_t live_threads();
+/// Descriptors that are open now.
+std::size_t open_descriptors();
+/// Resident memory, in bytes.
+std::size_t resident_bytes();
+/// Memory mappings.
+std::size_t mappings();
+
+} // namespace test
