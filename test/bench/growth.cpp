@@ -1,0 +1,126 @@
+#include "growth.hpp"
+
+#include "measure.hpp"
+#include "miou/miou.hpp"
+
+#include <algorithm>
+#include <memory>
+
+namespace bench {
+namespace {
+
+// Small numbers of tasks are repeated until about so many were measured, after a round that warms
+// the pools.
+constexpr std::size_t tasks_measured = 100'000;
+
+/// `round(tasks)` returns the nanoseconds of its measured part.
+template <class F>
+double for_each_task(std::size_t tasks, F round) {
+    const std::size_t rounds = std::max<std::size_t>(1, tasks_measured / tasks);
+    double ns = 0;
+    miou::run({.domains = 0}, [&] {
+        round(tasks);
+        for (std::size_t i = 0; i < rounds; ++i)
+            ns += round(tasks);
+    });
+    return ns / static_cast<double>(rounds * tasks);
+}
+
+double spawn_and_await_all(std::size_t tasks) {
+    const stopwatch watch;
+    std::vector<miou::promise<void>> children;
+    children.reserve(tasks);
+    for (std::size_t i = 0; i < tasks; ++i)
+        children.push_back(miou::async([] {}));
+    miou::await_all(std::move(children));
+    return watch.ns();
+}
+
+/// `collect` takes all out of orphans that have finished.
+template <class F>
+double collect_orphans(std::size_t tasks, F collect) {
+    miou::orphans<void> children;
+    for (std::size_t i = 0; i < tasks; ++i)
+        miou::async(children, [] {});
+    miou::yield();
+    const stopwatch watch;
+    collect(children);
+    return watch.ns();
+}
+
+double care(std::size_t tasks) {
+    return collect_orphans(tasks, [](miou::orphans<void>& children) {
+        while (const auto found = miou::care(children))
+            if (*found)
+                miou::await(**found);
+            else
+                miou::yield();
+    });
+}
+
+double get(std::size_t tasks) {
+    return collect_orphans(tasks, [](miou::orphans<void>& children) {
+        while (miou::get(children)) {
+        }
+    });
+}
+
+double take(std::size_t tasks) {
+    return collect_orphans(tasks, [](miou::orphans<void>& children) {
+        while (const auto found = miou::take(children))
+            miou::await(*found);
+    });
+}
+
+/// Children that are parked, each on its trigger.
+struct parked_children {
+    explicit parked_children(std::size_t tasks)
+        : triggers{new miou::trigger[tasks]} {
+        promises.reserve(tasks);
+        for (std::size_t i = 0; i < tasks; ++i)
+            promises.push_back(miou::async([&trigger = triggers[i]] {
+                if (const std::exception_ptr cancellation = trigger.await())
+                    std::rethrow_exception(cancellation);
+            }));
+        miou::yield();
+    }
+    std::unique_ptr<miou::trigger[]> triggers;
+    std::vector<miou::promise<void>> promises;
+};
+
+double cancel(std::size_t tasks) {
+    const parked_children children{tasks};
+    const stopwatch watch;
+    for (const auto& each : children.promises)
+        miou::cancel(each);
+    return watch.ns();
+}
+
+double wake(std::size_t tasks) {
+    parked_children children{tasks};
+    const stopwatch watch;
+    for (std::size_t i = 0; i < tasks; ++i)
+        children.triggers[i].signal();
+    miou::await_all(children.promises);
+    return watch.ns();
+}
+
+} // namespace
+
+const std::vector<growing_operation>& growing_operations() {
+    const auto operation = [](const char* name, double (*round)(std::size_t)) {
+        return growing_operation{
+            name, [round](std::size_t tasks) { return for_each_task(tasks, round); }};
+    };
+    static const std::vector<growing_operation> all = {
+        operation("spawn + await_all", &spawn_and_await_all),
+        operation("care + await", &care),
+        operation("get", &get),
+        operation("take + await", &take),
+        operation("cancel, parked", &cancel),
+        operation("trigger wake + await_all", &wake),
+    };
+    return all;
+}
+
+} // namespace bench

@@ -1,0 +1,32 @@
+// Clocks, medians and memory.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+namespace bench {
+
+class stopwatch {
+public:
+    double ns() const {
+        return std::chrono::duration<double, std::nano>(clock::now() - start_).count();
+    }
+
+private:
+    using clock = std::chrono::steady_clock;
+    clock::time_point start_ = clock::now();
+};
+
+/// Of this process, in bytes.
+struct memory {
+    double resident;
+    double page_tables;
+};
+memory memory_now();
+double peak_resident();
+
+/// 0 of nothing.
+double median(std::vector<double> values);
+
+} // namespace bench
