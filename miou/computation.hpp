@@ -22,8 +22,7 @@ namespace detail {
 /// A trigger to be signaled on completion; removed in constant time.
 struct attachment {
     trigger* target;
-    boost::intrusive::list_member_hook<
-        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
+    boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
         place;
 };
 
@@ -32,7 +31,8 @@ class completion {
 public:
     /// Runs `store` under the guard if the computation is still running, completes it and signals
     /// what is attached.
-    template <class F> bool complete(F&& store) {
+    template <class F>
+    bool complete(F&& store) {
         std::unique_lock held{guard_};
         if (complete_.load(memory_order_relaxed))
             return false;
@@ -70,14 +70,17 @@ private:
 /// A handle on a value that will be there once: returned or cancelled by whoever comes first,
 /// awaited by any number of tasks and threads. Copies name the same computation. Every member
 /// function may be called on any thread. OCaml: `'a Miou.Computation.t`.
-template <class T> class computation {
+template <class T>
+class computation {
 public:
     /// Running. OCaml: `Computation.create ()`.
-    computation() : shared_{std::make_shared<shared>()} {}
+    computation()
+        : shared_{std::make_shared<shared>()} {}
 
     /// Completes it with `T{arguments...}`; false if it was complete. Throws what the constructor
     /// throws, and the computation then goes on. Does not suspend.
-    template <class... Arguments> bool try_return(Arguments&&... arguments) const {
+    template <class... Arguments>
+    bool try_return(Arguments&&... arguments) const {
         if constexpr (std::is_void_v<T>)
             return complete_with([] { return result<T>{boost::system::in_place_value}; });
         else
@@ -93,7 +96,8 @@ public:
         });
     }
     /// Calls `fn(arguments...)` and completes it with what that returns or throws.
-    template <class F, class... Arguments> bool try_capture(F&& fn, Arguments&&... arguments) const {
+    template <class F, class... Arguments>
+    bool try_capture(F&& fn, Arguments&&... arguments) const {
         try {
             if constexpr (std::is_void_v<T>) {
                 std::invoke(std::forward<F>(fn), std::forward<Arguments>(arguments)...);
@@ -118,9 +122,7 @@ public:
             std::rethrow_exception(error);
     }
     /// The outcome, if it is complete.
-    std::optional<result<T>> peek() const {
-        return is_running() ? std::nullopt : shared_->outcome;
-    }
+    std::optional<result<T>> peek() const { return is_running() ? std::nullopt : shared_->outcome; }
 
     /// Has `t` signaled on completion. False if the computation is complete, or `t` was signaled.
     /// `t` must be detached before it is destroyed, unless the computation has completed.
@@ -141,7 +143,8 @@ public:
     T await_exn() const { return await().value(); }
 
 private:
-    template <class U> friend class computation;
+    template <class U>
+    friend class computation;
     template <class From, class Into>
     friend std::unique_ptr<trigger> canceller(const computation<From>&, const computation<Into>&);
 
@@ -150,7 +153,8 @@ private:
         std::optional<result<T>> outcome; // constant once complete
     };
 
-    template <class F> bool complete_with(F&& make) const {
+    template <class F>
+    bool complete_with(F&& make) const {
         if (!is_running())
             return false;
         result<T> made = make(); // outside of the guard: it may run the user's code

@@ -12,18 +12,20 @@ public:
     condition(const condition&) = delete;
     condition& operator=(const condition&) = delete;
 
-    /// Unlocks `held` and waits for a `signal` or `broadcast`, in one step; locks it again before it
-    /// returns or throws. Throws `cancelled`; a signal that it had already been given goes to the
-    /// next one. Throws `std::system_error` (`operation_not_permitted`) unless the caller holds
+    /// Unlocks `held` and waits for a `signal` or `broadcast`, in one step; locks it again before
+    /// it returns or throws. Throws `cancelled`; a signal that it had already been given goes to
+    /// the next one. Throws `std::system_error` (`operation_not_permitted`) unless the caller holds
     /// `held`. Suspends; cancellable, but the locking is not. On a plain thread it blocks.
     void wait(mutex& held);
     /// Returns as soon as `done()` holds.
-    template <class Predicate> void wait(mutex& held, Predicate done) {
+    template <class Predicate>
+    void wait(mutex& held, Predicate done) {
         while (!done())
             wait(held);
     }
     void wait(std::unique_lock<mutex>& held);
-    template <class Predicate> void wait(std::unique_lock<mutex>& held, Predicate done) {
+    template <class Predicate>
+    void wait(std::unique_lock<mutex>& held, Predicate done) {
         while (!done())
             wait(held);
     }

@@ -6,7 +6,9 @@ namespace miou::domain {
 
 using detail::scheduler;
 
-domain_uid self() { return scheduler::of_running_task("miou::domain::self").uid(); }
+domain_uid self() {
+    return scheduler::of_running_task("miou::domain::self").uid();
+}
 
 std::size_t available() {
     return scheduler::of_running_task("miou::domain::available").run_of().domains.size() - 1;

@@ -79,7 +79,8 @@ public:
 /// that could not start; every other task is unharmed.
 class no_stack : public std::bad_alloc {
 public:
-    explicit no_stack(int error) noexcept : error_{error} {}
+    explicit no_stack(int error) noexcept
+        : error_{error} {}
     const char* what() const noexcept override {
         return "miou: no memory for the stack of a task (see ulimit -v and vm.max_map_count)";
     }
@@ -93,7 +94,8 @@ private:
 /// `protect`'s `finally` threw; `.nested()` is what it threw. OCaml: `Fun.Finally_raised`.
 class finally_raised : public std::exception {
 public:
-    explicit finally_raised(std::exception_ptr cause) noexcept : cause_{std::move(cause)} {}
+    explicit finally_raised(std::exception_ptr cause) noexcept
+        : cause_{std::move(cause)} {}
     const char* what() const noexcept override { return "miou: protect: finally threw"; }
     const std::exception_ptr& nested() const noexcept { return cause_; }
 
@@ -105,7 +107,8 @@ private:
 /// OCaml: `Miou.On_cancellation_raised`.
 class on_cancellation_raised : public std::exception {
 public:
-    explicit on_cancellation_raised(std::exception_ptr cause) noexcept : cause_{std::move(cause)} {}
+    explicit on_cancellation_raised(std::exception_ptr cause) noexcept
+        : cause_{std::move(cause)} {}
     const char* what() const noexcept override { return "miou: protect: on_cancellation threw"; }
     const std::exception_ptr& nested() const noexcept { return cause_; }
 

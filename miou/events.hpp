@@ -14,7 +14,8 @@
 
 namespace miou {
 
-/// Names a domain of one `run`: 0 is dom0, the thread that called `run`. OCaml: `Miou.Domain.Uid.t`.
+/// Names a domain of one `run`: 0 is dom0, the thread that called `run`. OCaml:
+/// `Miou.Domain.Uid.t`.
 class domain_uid {
 public:
     /// The domain numbered `n`; whether it exists is checked where it is used.
@@ -27,14 +28,16 @@ public:
     }
 
 private:
-    explicit constexpr domain_uid(int n) noexcept : number_{n} {}
+    explicit constexpr domain_uid(int n) noexcept
+        : number_{n} {}
     int number_;
 };
 
 /// Names a suspension point, unique within its domain for the whole run. OCaml: `Miou.uid`.
 class syscall_uid {
 public:
-    constexpr explicit syscall_uid(std::uint64_t n) noexcept : number_{n} {}
+    constexpr explicit syscall_uid(std::uint64_t n) noexcept
+        : number_{n} {}
     constexpr std::uint64_t to_int() const noexcept { return number_; }
 
     friend constexpr auto operator<=>(syscall_uid, syscall_uid) noexcept = default;

@@ -23,7 +23,8 @@ public:
     void remove() const;
 
 private:
-    explicit hook(std::shared_ptr<detail::hook_entry> entry) noexcept : entry_{std::move(entry)} {}
+    explicit hook(std::shared_ptr<detail::hook_entry> entry) noexcept
+        : entry_{std::move(entry)} {}
     std::shared_ptr<detail::hook_entry> entry_;
 };
 

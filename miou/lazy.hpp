@@ -15,7 +15,8 @@ namespace miou {
 
 /// Forced from any task on any domain, and computed once: the others wait for it. Shared by
 /// reference. OCaml: `'a Miou.Lazy.t`.
-template <class T> class lazy {
+template <class T>
+class lazy {
 public:
     /// Already forced. OCaml: `Lazy.from_val`.
     static lazy from_val(T value) { return lazy{result<T>{std::move(value)}}; }
@@ -36,8 +37,11 @@ public:
     }
 
 private:
-    explicit lazy(result<T> known) : outcome_{std::move(known)}, forced_{true} {}
-    explicit lazy(unique_function<T()> fn) : fn_{std::move(fn)} {}
+    explicit lazy(result<T> known)
+        : outcome_{std::move(known)}
+        , forced_{true} {}
+    explicit lazy(unique_function<T()> fn)
+        : fn_{std::move(fn)} {}
 
     void compute_or_wait() {
         const detail::identity self = detail::this_identity();

@@ -29,7 +29,8 @@ public:
     void unlock();
 
     /// Runs `fn` with the mutex locked and returns what it returns; unlocks also if it throws.
-    template <class F> decltype(auto) protect(F&& fn) {
+    template <class F>
+    decltype(auto) protect(F&& fn) {
         const std::scoped_lock held{*this};
         return std::invoke(std::forward<F>(fn));
     }

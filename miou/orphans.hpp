@@ -13,7 +13,8 @@ namespace miou {
 /// should be a local of it: when it is destroyed, the children that are left are cancelled and
 /// waited for, which breaks rule 1 unless an exception is in flight. Every operation costs the same
 /// however many children there are. OCaml: `'a Miou.orphans`.
-template <class T> class orphans {
+template <class T>
+class orphans {
 public:
     /// On any thread. OCaml: `Miou.orphans ()`.
     orphans() = default;
@@ -29,7 +30,8 @@ private:
 namespace detail {
 
 /// Takes over the handle that the orphans held.
-template <class T> std::optional<promise<T>> adopt(task* taken) {
+template <class T>
+std::optional<promise<T>> adopt(task* taken) {
     if (taken == nullptr)
         return std::nullopt;
     return promise<T>{static_cast<typed_task<T>*>(taken)};
@@ -38,7 +40,8 @@ template <class T> std::optional<promise<T>> adopt(task* taken) {
 void acquire(orphanage& o, const char* caller);
 bool wait_for_one(orphanage& owned);
 
-template <class T> orphanage& owned(orphans<T>& o, const char* caller) {
+template <class T>
+orphanage& owned(orphans<T>& o, const char* caller) {
     acquire(o.untyped(), caller);
     return o.untyped();
 }
@@ -51,7 +54,8 @@ template <class T> orphanage& owned(orphans<T>& o, const char* caller) {
 template <class T, class F>
 promise<T> async(async_options options, orphans<T>& o, F&& fn,
                  boost::source_location site = BOOST_CURRENT_LOCATION) {
-    static_assert(std::is_same_v<detail::result_of<F>, T>, "the task must return a T of orphans<T>");
+    static_assert(std::is_same_v<detail::result_of<F>, T>,
+                  "the task must return a T of orphans<T>");
     return detail::async_with(options, &o.untyped(), std::forward<F>(fn), site);
 }
 template <class T, class F>
@@ -61,7 +65,8 @@ promise<T> async(orphans<T>& o, F&& fn, boost::source_location site = BOOST_CURR
 template <class T, class F>
 promise<T> call(call_options options, orphans<T>& o, F&& fn,
                 boost::source_location site = BOOST_CURRENT_LOCATION) {
-    static_assert(std::is_same_v<detail::result_of<F>, T>, "the task must return a T of orphans<T>");
+    static_assert(std::is_same_v<detail::result_of<F>, T>,
+                  "the task must return a T of orphans<T>");
     return detail::call_with(options, &o.untyped(), std::forward<F>(fn), site);
 }
 template <class T, class F>
@@ -84,7 +89,8 @@ template <class T>
 /// Any child, finished or not (finished ones first), which must then be awaited or cancelled; none
 /// when no child is left. Throws `std::invalid_argument` in a task that does not own `o`. Does not
 /// suspend. OCaml: `Miou.take`.
-template <class T> [[nodiscard]] std::optional<promise<T>> take(orphans<T>& o) {
+template <class T>
+[[nodiscard]] std::optional<promise<T>> take(orphans<T>& o) {
     return detail::adopt<T>(detail::owned(o, "miou::take").take_any());
 }
 
@@ -93,7 +99,8 @@ template <class T> [[nodiscard]] std::optional<promise<T>> take(orphans<T>& o) {
 ///
 /// Throws `std::invalid_argument` in a task that does not own `o`, and `cancelled`. Suspends unless
 /// a child has finished; cancellable. OCaml: `Miou.get`.
-template <class T> std::optional<result<T>> get(orphans<T>& o) {
+template <class T>
+std::optional<result<T>> get(orphans<T>& o) {
     detail::orphanage& from = detail::owned(o, "miou::get");
     if (!detail::wait_for_one(from))
         return std::nullopt;
@@ -101,7 +108,8 @@ template <class T> std::optional<result<T>> get(orphans<T>& o) {
 }
 
 /// The number of children in `o`, finished or not. Any thread. OCaml: `Miou.length`.
-template <class T> std::size_t length(const orphans<T>& o) noexcept {
+template <class T>
+std::size_t length(const orphans<T>& o) noexcept {
     return o.untyped().length.load(detail::memory_order_relaxed);
 }
 

@@ -26,7 +26,7 @@ task& require_owner(const detail::resource& r, const char* caller) {
 
 } // namespace
 
-void ownership::own() {
+void ownership::own() const {
     task& self = scheduler::of_running_task("miou::ownership::own").current();
     const task* const owner = owner_of(*resource_);
     if (owner == &self)
@@ -36,17 +36,17 @@ void ownership::own() {
     resource_->attach_to(self);
 }
 
-void ownership::disown() {
+void ownership::disown() const {
     require_owner(*resource_, "miou::ownership::disown");
     resource_->detach();
 }
 
-void ownership::release() {
+void ownership::release() const {
     require_owner(*resource_, "miou::ownership::release");
     resource_->detach()->finalise();
 }
 
-void ownership::transfer() {
+void ownership::transfer() const {
     task& self = require_owner(*resource_, "miou::ownership::transfer");
     if (self.parent == nullptr)
         throw std::invalid_argument{"The current promise has no parent, so it is impossible to "
@@ -62,7 +62,9 @@ void ownership::transfer() {
     self.parent->home->send(sent); // arrives before the end of this task does
 }
 
-void ownership::check() const { require_owner(*resource_, "miou::ownership::check"); }
+void ownership::check() const {
+    require_owner(*resource_, "miou::ownership::check");
+}
 
 void ownership::require_givable(const char* caller) const {
     if (owner_of(*resource_) != nullptr)

@@ -27,23 +27,23 @@ public:
               std::forward<T>(value), std::forward<F>(finally))} {}
     /// Without a value: `finally()`.
     template <class F>
-        requires std::is_invocable_v<std::decay_t<F>&>
-    explicit ownership(F&& finally)
+    requires std::is_invocable_v < std::decay_t<F>
+    & > explicit ownership(F&& finally)
         : ownership{nullptr, [fn = std::forward<F>(finally)](std::nullptr_t) mutable { fn(); }} {}
 
     /// Makes the running task the owner. Throws `std::invalid_argument` if it is already, and
     /// `not_owner` if another task is.
-    void own();
+    void own() const;
     /// The running task has given the resource back itself: the finaliser will not run. Throws
     /// `not_owner`.
-    void disown();
+    void disown() const;
     /// Runs the finaliser and disowns. Throws `not_owner`, and what the finaliser throws: the
     /// resource counts as given back all the same.
-    void release();
+    void release() const;
     /// Makes the parent of the running task the owner, on whichever domain it lives; it can rely on
     /// that once it has awaited this task. Throws `not_owner`, and `std::invalid_argument` in the
     /// root task.
-    void transfer();
+    void transfer() const;
     /// Throws `not_owner` unless the running task is the owner.
     void check() const;
 
@@ -52,9 +52,12 @@ public:
     void require_givable(const char* caller) const;
 
 private:
-    template <class T, class F> struct of final : detail::resource {
+    template <class T, class F>
+    struct of final : detail::resource {
         template <class U, class G>
-        of(U&& v, G&& f) : value(std::forward<U>(v)), finally(std::forward<G>(f)) {}
+        of(U&& v, G&& f)
+            : value(std::forward<U>(v))
+            , finally(std::forward<G>(f)) {}
         void finalise() override { std::invoke(finally, value); }
         T value;
         F finally;

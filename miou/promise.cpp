@@ -36,9 +36,8 @@ void check_async(const async_options& options, orphanage* collector) {
 std::vector<scheduler*> other_domains(const char* caller) {
     scheduler& here = scheduler::of_running_task(caller);
     std::vector<scheduler*> others = here.run_of().domains;
-    std::erase_if(others, [&](const scheduler* each) {
-        return !can_be_called(here, each->uid().to_int());
-    });
+    std::erase_if(
+        others, [&](const scheduler* each) { return !can_be_called(here, each->uid().to_int()); });
     if (others.empty())
         throw no_domain_available{std::string{caller} +
                                   ": this run has no other domain than the caller's"};
@@ -89,7 +88,9 @@ std::size_t await_any_promise(std::span<task* const> children, const char* calle
     return await_any(here, children);
 }
 
-void consume_promise(task& child) { consume(child); }
+void consume_promise(task& child) {
+    consume(child);
+}
 
 void cancel_promise(task& child) {
     scheduler& here = scheduler::of_running_task("miou::cancel");
@@ -107,11 +108,17 @@ void cancel_promises_but(std::span<task* const> children, const task& kept) {
             cancel_child(here, *each);
 }
 
-void acquire(orphanage& o, const char* caller) { o.acquire(scheduler::of_running_task(caller)); }
+void acquire(orphanage& o, const char* caller) {
+    o.acquire(scheduler::of_running_task(caller));
+}
 
-bool wait_for_one(orphanage& owned) { return owned.wait(*this_scheduler); }
+bool wait_for_one(orphanage& owned) {
+    return owned.wait(*this_scheduler);
+}
 
-bool in_task() noexcept { return scheduler::of_running_task_or_null() != nullptr; }
+bool in_task() noexcept {
+    return scheduler::of_running_task_or_null() != nullptr;
+}
 
 uncancellable_section::uncancellable_section(const char* caller) {
     ++scheduler::of_running_task(caller).current().shields;

@@ -20,13 +20,15 @@
 
 namespace miou {
 
-template <class T> class orphans;
+template <class T>
+class orphans;
 
 /// Names a task, unique within a run and the same in each run with the same seed and 0 domains.
 /// OCaml: `Miou.Promise.Uid.t`.
 class promise_uid {
 public:
-    constexpr explicit promise_uid(std::uint64_t n) noexcept : number_{n} {}
+    constexpr explicit promise_uid(std::uint64_t n) noexcept
+        : number_{n} {}
     constexpr std::uint64_t to_int() const noexcept { return number_; }
 
     friend constexpr auto operator<=>(promise_uid, promise_uid) noexcept = default;
@@ -54,15 +56,18 @@ void release_handle(task& child) noexcept;
 /// outlives what it captured by reference. That suspends, is not cancellable, and breaks rule 1
 /// (`run` reports `still_has_children` when the parent finishes normally) unless an exception is
 /// in flight. OCaml: `'a Miou.t`.
-template <class T> class promise {
+template <class T>
+class promise {
 public:
     using value_type = T;
 
-    promise(const promise& other) noexcept : task_{other.task_} {
+    promise(const promise& other) noexcept
+        : task_{other.task_} {
         if (task_)
             task_->add_handle();
     }
-    promise(promise&& other) noexcept : task_{std::exchange(other.task_, nullptr)} {}
+    promise(promise&& other) noexcept
+        : task_{std::exchange(other.task_, nullptr)} {}
     promise& operator=(promise other) noexcept {
         std::swap(task_, other.task_);
         return *this;
@@ -84,7 +89,8 @@ public:
 
     // For the functions below.
     /// Takes over a handle.
-    explicit promise(detail::typed_task<T>* held) noexcept : task_{held} {}
+    explicit promise(detail::typed_task<T>* held) noexcept
+        : task_{held} {}
     detail::typed_task<T>& task() const {
         if (task_ == nullptr)
             throw std::invalid_argument{"miou: this promise was moved from"};
@@ -140,7 +146,8 @@ promise<result_of<F>> call_with(const call_options& options, orphanage* collecto
     return made;
 }
 
-template <class Range> std::vector<task*> tasks_of(const Range& promises) {
+template <class Range>
+std::vector<task*> tasks_of(const Range& promises) {
     std::vector<task*> tasks;
     for (const auto& each : promises)
         tasks.push_back(&each.task());
@@ -164,13 +171,13 @@ promise<promised_t<Range>> await_any_of(const Range& promises, std::span<task* c
 /// with orphans, `std::invalid_argument` if another task owns them. Does not suspend.
 /// OCaml: `Miou.async`.
 template <class F>
-    requires std::invocable<std::decay_t<F>&&>
-[[nodiscard]] promise<detail::result_of<F>> async(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
+requires std::invocable<std::decay_t<F> &&> [[nodiscard]] promise<detail::result_of<F>>
+async(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return detail::async_with({}, nullptr, std::forward<F>(fn), site);
 }
 template <class F>
-[[nodiscard]] promise<detail::result_of<F>> async(async_options options, F&& fn,
-                                    boost::source_location site = BOOST_CURRENT_LOCATION) {
+[[nodiscard]] promise<detail::result_of<F>>
+async(async_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return detail::async_with(options, nullptr, std::forward<F>(fn), site);
 }
 
@@ -180,13 +187,13 @@ template <class F>
 /// `std::invalid_argument` for a pin that is the caller's own domain, dom0, or does not exist.
 /// Does not suspend. OCaml: `Miou.call`.
 template <class F>
-    requires std::invocable<std::decay_t<F>&&>
-[[nodiscard]] promise<detail::result_of<F>> call(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
+requires std::invocable<std::decay_t<F> &&> [[nodiscard]] promise<detail::result_of<F>>
+call(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return detail::call_with({}, nullptr, std::forward<F>(fn), site);
 }
 template <class F>
-[[nodiscard]] promise<detail::result_of<F>> call(call_options options, F&& fn,
-                                   boost::source_location site = BOOST_CURRENT_LOCATION) {
+[[nodiscard]] promise<detail::result_of<F>>
+call(call_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return detail::call_with(options, nullptr, std::forward<F>(fn), site);
 }
 
@@ -196,20 +203,28 @@ template <class F>
 /// Throws `not_a_child` unless the running task spawned `p`, and `cancelled` when the running task
 /// is cancelled meanwhile; never what the child threw. Suspends unless the child has finished;
 /// cancellable. OCaml: `Miou.await`.
-template <class T> result<T> await(const promise<T>& p) {
+template <class T>
+result<T> await(const promise<T>& p) {
     static_assert(std::is_void_v<T> || std::is_copy_constructible_v<T>,
                   "the value cannot be copied out of the promise: await(std::move(p))");
     detail::await_promise(p.task(), "miou::await");
     return p.task().outcome();
 }
-template <class T> result<T> await(promise<T>&& p) {
+template <class T>
+result<T> await(promise<T>&& p) {
     detail::await_promise(p.task(), "miou::await");
     return p.task().take();
 }
 
 /// `await`, but throws what the child threw. OCaml: `Miou.await_exn`.
-template <class T> T await_exn(const promise<T>& p) { return await(p).value(); }
-template <class T> T await_exn(promise<T>&& p) { return await(std::move(p)).value(); }
+template <class T>
+T await_exn(const promise<T>& p) {
+    return await(p).value();
+}
+template <class T>
+T await_exn(promise<T>&& p) {
+    return await(std::move(p)).value();
+}
 
 /// Waits until one of the children `promises` (a range or a braced list) has finished and returns
 /// its outcome. One that succeeded is preferred to one that failed; among several, one is chosen at
@@ -220,15 +235,18 @@ template <class T> T await_exn(promise<T>&& p) { return await(std::move(p)).valu
 /// has finished; cancellable. OCaml: `Miou.await_one`.
 template <std::ranges::forward_range Range>
 result<detail::promised_t<Range>> await_one(const Range& promises) {
-    const auto chosen = detail::await_any_of(promises, detail::tasks_of(promises), "miou::await_one");
+    const auto chosen =
+        detail::await_any_of(promises, detail::tasks_of(promises), "miou::await_one");
     detail::consume_promise(chosen.task());
     return chosen.task().outcome();
 }
-template <class T> result<T> await_one(std::initializer_list<promise<T>> promises) {
+template <class T>
+result<T> await_one(std::initializer_list<promise<T>> promises) {
     return await_one(std::span{promises.begin(), promises.size()});
 }
 
-/// `await_one`, but cancels the others and waits until they have unwound. OCaml: `Miou.await_first`.
+/// `await_one`, but cancels the others and waits until they have unwound. OCaml:
+/// `Miou.await_first`.
 template <std::ranges::forward_range Range>
 result<detail::promised_t<Range>> await_first(const Range& promises) {
     const std::vector<detail::task*> tasks = detail::tasks_of(promises);
@@ -237,12 +255,13 @@ result<detail::promised_t<Range>> await_first(const Range& promises) {
     detail::cancel_promises_but(tasks, chosen.task());
     return chosen.task().take();
 }
-template <class T> result<T> await_first(std::initializer_list<promise<T>> promises) {
+template <class T>
+result<T> await_first(std::initializer_list<promise<T>> promises) {
     return await_first(std::span{promises.begin(), promises.size()});
 }
 
-/// Waits for all of the children `promises`, whether they fail or not, and returns their outcomes in
-/// order. Throws what `await` throws. OCaml: `Miou.await_all`.
+/// Waits for all of the children `promises`, whether they fail or not, and returns their outcomes
+/// in order. Throws what `await` throws. OCaml: `Miou.await_all`.
 template <std::ranges::input_range Range>
 std::vector<result<detail::promised_t<Range>>> await_all(Range&& promises) {
     std::vector<result<detail::promised_t<Range>>> outcomes;
@@ -255,16 +274,21 @@ std::vector<result<detail::promised_t<Range>>> await_all(Range&& promises) {
             outcomes.push_back(await(std::move(each)));
     return outcomes;
 }
-template <class T> std::vector<result<T>> await_all(std::initializer_list<promise<T>> promises) {
+template <class T>
+std::vector<result<T>> await_all(std::initializer_list<promise<T>> promises) {
     return await_all(std::span{promises.begin(), promises.size()});
 }
 
 /// Cancels the child `p` with its whole subtree, on all domains, and returns once every task in it
-/// has unwound; other tasks run meanwhile. Its outcome is then `cancelled`, even if it had finished.
+/// has unwound; other tasks run meanwhile. Its outcome is then `cancelled`, even if it had
+/// finished.
 ///
-/// Throws `not_a_child` unless the running task spawned `p`. Suspends. The wait cannot be cancelled,
-/// but `cancelled` is thrown after it if the running task was. OCaml: `Miou.cancel`.
-template <class T> void cancel(const promise<T>& p) { detail::cancel_promise(p.task()); }
+/// Throws `not_a_child` unless the running task spawned `p`. Suspends. The wait cannot be
+/// cancelled, but `cancelled` is thrown after it if the running task was. OCaml: `Miou.cancel`.
+template <class T>
+void cancel(const promise<T>& p) {
+    detail::cancel_promise(p.task());
+}
 
 /// Runs `fn(element)` for each element of `elements` on the other domains, dealt round-robin, waits
 /// for all, and returns their outcomes in order. Elements and results are copied or moved to the
@@ -300,7 +324,8 @@ void yield();
 /// Runs `fn` and defers cancellation of the running task meanwhile; the children that it spawns are
 /// spared too. For clean-up in normal flow, above all in destructors that suspend. Nests. Returns
 /// what `fn` returns. Throws `outside_of_task`. No OCaml counterpart.
-template <class F> decltype(auto) uncancellable(F&& fn);
+template <class F>
+decltype(auto) uncancellable(F&& fn);
 
 /// Counts a call that succeeded without having to park, and lets other tasks run when the running
 /// task has made `quanta` of them since it was last resumed; then throws `cancelled` if the task
@@ -321,7 +346,8 @@ public:
 
 } // namespace detail
 
-template <class F> decltype(auto) uncancellable(F&& fn) {
+template <class F>
+decltype(auto) uncancellable(F&& fn) {
     const detail::uncancellable_section during_call{"miou::uncancellable"};
     return std::invoke(std::forward<F>(fn));
 }

@@ -12,19 +12,20 @@
 namespace miou {
 
 /// What `protect` runs when its function has ended.
-template <class OnCancellation, class Finally> struct protection {
+template <class OnCancellation, class Finally>
+struct protection {
     OnCancellation on_cancellation; // ()
     Finally finally;                // (bool cancelled)
 };
 template <class OnCancellation, class Finally>
 protection(OnCancellation, Finally) -> protection<OnCancellation, Finally>;
 
-/// Runs `fn`, then `finally(cancelled)`, then, if `fn` ended by a cancellation, `on_cancellation()`;
-/// returns what `fn` returned or throws what it threw. Both clean-ups may suspend, and are not
-/// cancellable.
+/// Runs `fn`, then `finally(cancelled)`, then, if `fn` ended by a cancellation,
+/// `on_cancellation()`; returns what `fn` returned or throws what it threw. Both clean-ups may
+/// suspend, and are not cancellable.
 ///
-/// Throws `finally_raised` or `on_cancellation_raised` when a clean-up throws, in place of what `fn`
-/// threw, and `outside_of_task`. OCaml: `Miou.protect ~on_cancellation ~finally fn`.
+/// Throws `finally_raised` or `on_cancellation_raised` when a clean-up throws, in place of what
+/// `fn` threw, and `outside_of_task`. OCaml: `Miou.protect ~on_cancellation ~finally fn`.
 template <class OnCancellation, class Finally, class F>
 auto protect(protection<OnCancellation, Finally> cleanup, F&& fn) -> std::invoke_result_t<F> {
     const auto finally = [&](bool was_cancelled) {

@@ -12,6 +12,7 @@ namespace miou {
 ///
 /// To build a failed `result<bool>` write `result<bool>{boost::system::in_place_error, e}`: an
 /// `exception_ptr` converts to bool. OCaml: `('a, exn) result`.
-template <class T> using result = boost::system::result<T, std::exception_ptr>;
+template <class T>
+using result = boost::system::result<T, std::exception_ptr>;
 
 } // namespace miou

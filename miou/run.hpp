@@ -40,8 +40,8 @@ void run_root(run_options options, task& root);
 /// `MIOU_QUANTA`, `MIOU_POLL`: tasks run between two looks at the system) that is malformed or out
 /// of range, and `std::system_error` when a thread cannot be started. OCaml: `Miou.run`.
 template <class F>
-auto run(run_options options, F&& fn,
-         boost::source_location site = BOOST_CURRENT_LOCATION) -> detail::result_of<F> {
+auto run(run_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION)
+    -> detail::result_of<F> {
     using R = detail::result_of<F>;
     const detail::handle<R> root{detail::make_task(std::forward<F>(fn), site)};
     struct out_of_tree { // whatever happens, nobody else knows the root any more

@@ -20,7 +20,8 @@ public:
     bool is_handle() const noexcept { return fn_ != nullptr; }
 
     // For sys_signal.
-    explicit signal_behavior(const struct sigaction& action) noexcept : action_{action} {}
+    explicit signal_behavior(const struct sigaction& action) noexcept
+        : action_{action} {}
     explicit signal_behavior(std::shared_ptr<handler> fn) noexcept
         : action_{}
         , fn_{std::move(fn)} {}
@@ -39,7 +40,8 @@ signal_behavior signal_ignore() noexcept;
 /// `fn(signal number)` runs as a task on dom0, once for each delivery. It may use every function of
 /// miou. What it throws is logged. It does not have to be awaited; when the root task finishes, it
 /// is cancelled. OCaml: `Signal_handle fn`.
-template <class F> signal_behavior signal_handle(F&& fn) {
+template <class F>
+signal_behavior signal_handle(F&& fn) {
     return signal_behavior{std::make_shared<signal_behavior::handler>(std::forward<F>(fn))};
 }
 

@@ -42,7 +42,8 @@ void suspend(const syscall& point, unique_function<void()> fn) {
     }
 }
 
-signal::signal(const syscall& point) : point_{point.point()} {
+signal::signal(const syscall& point)
+    : point_{point.point()} {
     if (point_->home != detail::this_scheduler)
         throw std::invalid_argument{"This syscall does not belong to the current domain"};
 }

@@ -35,7 +35,8 @@ private:
 /// Owned by the trigger until it is signaled, then by who signals.
 class attached_function final : public detail::wakeable {
 public:
-    explicit attached_function(unique_function<void()> fn) : fn_{std::move(fn)} {}
+    explicit attached_function(unique_function<void()> fn)
+        : fn_{std::move(fn)} {}
     void wake() noexcept override {
         const std::unique_ptr<attached_function> self{this};
         try {

@@ -5,7 +5,8 @@
 
 namespace miou::detail {
 
-template <class T> using atomic = std::atomic<T>;
+template <class T>
+using atomic = std::atomic<T>;
 using std::memory_order_acq_rel;
 using std::memory_order_acquire;
 using std::memory_order_relaxed;

@@ -15,6 +15,8 @@ void* block_pool::from_heap(std::size_t size) {
     return ::operator new((class_of(size) + 1) * granularity);
 }
 
-void block_pool::to_heap(void* block) noexcept { ::operator delete(block); }
+void block_pool::to_heap(void* block) noexcept {
+    ::operator delete(block);
+}
 
 } // namespace miou::detail

@@ -14,7 +14,10 @@ namespace {
 /// Keeps cancellation from the running task until the end of the scope.
 class shield {
 public:
-    explicit shield(scheduler& here) noexcept : self_{here.current()} { ++self_.shields; }
+    explicit shield(scheduler& here) noexcept
+        : self_{here.current()} {
+        ++self_.shields;
+    }
     ~shield() { --self_.shields; }
     shield(const shield&) = delete;
     shield& operator=(const shield&) = delete;
@@ -25,9 +28,9 @@ private:
 
 std::exception_ptr rule_1_broken_by(const task& parent, const task& child) noexcept {
     try {
-        return std::make_exception_ptr(
-            still_has_children{"miou: " + parent.describe() + " forgot its child " +
-                               child.describe() + ": await it or cancel it"});
+        return std::make_exception_ptr(still_has_children{"miou: " + parent.describe() +
+                                                          " forgot its child " + child.describe() +
+                                                          ": await it or cancel it"});
     } catch (...) {
         return std::current_exception();
     }
@@ -35,9 +38,8 @@ std::exception_ptr rule_1_broken_by(const task& parent, const task& child) noexc
 
 std::exception_ptr leak_of(const task& owner) noexcept {
     try {
-        return std::make_exception_ptr(
-            resource_leaked{"miou: " + owner.describe() +
-                            " finished without releasing a resource that it owns"});
+        return std::make_exception_ptr(resource_leaked{
+            "miou: " + owner.describe() + " finished without releasing a resource that it owns"});
     } catch (...) {
         return std::current_exception();
     }
@@ -202,8 +204,8 @@ void collect(scheduler& here, task& child) noexcept {
     const bool in_awaited_orphans = child.collector != nullptr && child.collector->awaited;
     if (child.collector != nullptr)
         child.collector->on_collected(child);
-    const bool awaited = child.watched || in_awaited_orphans ||
-                         (parent.waits_for_all && parent.live_children == 0);
+    const bool awaited =
+        child.watched || in_awaited_orphans || (parent.waits_for_all && parent.live_children == 0);
     if (child.is_signal_handler) {
         if (child.error)
             log_failure(child);

@@ -49,7 +49,8 @@ namespace miou::detail {
 fiber_thread::fiber_thread() noexcept
     : exceptions{reinterpret_cast<exception_state*>(__cxxabiv1::__cxa_get_globals())} {}
 
-fiber::fiber(fiber_thread& thread) noexcept : thread_{thread} {
+fiber::fiber(fiber_thread& thread) noexcept
+    : thread_{thread} {
 #ifdef MIOU_TSAN
     tsan_fiber_ = __tsan_get_current_fiber();
 #endif
@@ -118,7 +119,8 @@ inline void fiber::jump_to(fiber& next) noexcept {
     arrive(context::jump_fcontext(next.context_, &next).fctx);
 }
 
-inline void fiber::leave([[maybe_unused]] fiber& next, [[maybe_unused]] bool keeps_frames) noexcept {
+inline void fiber::leave([[maybe_unused]] fiber& next,
+                         [[maybe_unused]] bool keeps_frames) noexcept {
     exceptions_ = *thread_.exceptions;
     thread_.leaving = this;
 #ifdef MIOU_ASAN

@@ -6,8 +6,8 @@
 namespace miou::detail {
 
 /// The C++ runtime's per-thread exception state (Itanium ABI): the exceptions being handled and the
-/// number of those in flight. Each fiber has its own, swapped at each switch; otherwise a fiber that
-/// suspends inside a catch block would rethrow another fiber's exception.
+/// number of those in flight. Each fiber has its own, swapped at each switch; otherwise a fiber
+/// that suspends inside a catch block would rethrow another fiber's exception.
 struct exception_state {
     void* caught = nullptr;
     unsigned int uncaught = 0;

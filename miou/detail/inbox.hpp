@@ -8,12 +8,12 @@
 namespace miou::detail {
 
 enum class mail_kind : std::uint8_t {
-    run,       // a task to put on the run queue: new here, or woken
-    cancel,    // a task to cancel with its whole subtree
-    finished,  // a task whose parent lives here has finished
-    resource,  // a resource to hand to a task that lives here
-    signals,   // POSIX signals are pending (dom0)
-    stop,      // leave the loop
+    run,      // a task to put on the run queue: new here, or woken
+    cancel,   // a task to cancel with its whole subtree
+    finished, // a task whose parent lives here has finished
+    resource, // a resource to hand to a task that lives here
+    signals,  // POSIX signals are pending (dom0)
+    stop,     // leave the loop
 };
 
 /// Intrusive link. A mail is in at most one inbox or queue at a time; whoever takes it out may
@@ -22,7 +22,8 @@ struct mail {
     mail* next = nullptr;
     mail_kind kind;
 
-    explicit mail(mail_kind k) noexcept : kind{k} {}
+    explicit mail(mail_kind k) noexcept
+        : kind{k} {}
 };
 
 /// Lock-free multi-producer, single-consumer, in order for each producer. One atomic word:

@@ -13,7 +13,8 @@ namespace {
 /// Where a known number of threads wait for each other, once.
 class meeting_point {
 public:
-    explicit meeting_point(unsigned expected) : missing_{expected} {}
+    explicit meeting_point(unsigned expected)
+        : missing_{expected} {}
 
     void arrive_and_wait() {
         std::unique_lock lock{guard_};

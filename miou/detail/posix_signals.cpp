@@ -197,7 +197,9 @@ void run_signal_handlers(scheduler& dom0) noexcept try {
     logs::write(logs::level::error, "no memory for the handler of a signal");
 }
 
-void restore_signals(scheduler& dom0) noexcept { relay::instance().restore(dom0); }
+void restore_signals(scheduler& dom0) noexcept {
+    relay::instance().restore(dom0);
+}
 
 } // namespace detail
 
@@ -219,8 +221,12 @@ bool signal_behavior::is_ignore() const noexcept {
     return !fn_ && !(action_.sa_flags & SA_SIGINFO) && action_.sa_handler == SIG_IGN;
 }
 
-signal_behavior signal_default() noexcept { return signal_behavior{action_of(SIG_DFL)}; }
-signal_behavior signal_ignore() noexcept { return signal_behavior{action_of(SIG_IGN)}; }
+signal_behavior signal_default() noexcept {
+    return signal_behavior{action_of(SIG_DFL)};
+}
+signal_behavior signal_ignore() noexcept {
+    return signal_behavior{action_of(SIG_IGN)};
+}
 
 signal_behavior sys_signal(int number, signal_behavior behavior) {
     if (number <= 0 || number >= NSIG)

@@ -11,7 +11,8 @@ namespace miou::detail {
 /// the distributions of <random> are not, hence the own one.
 class random_stream {
 public:
-    explicit random_stream(std::uint64_t seed) : engine_{seed} {}
+    explicit random_stream(std::uint64_t seed)
+        : engine_{seed} {}
 
     /// One of 0 .. n-1; n > 0. Rejects the draws that would favour small numbers.
     std::size_t below(std::size_t n) {

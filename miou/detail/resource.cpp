@@ -14,7 +14,8 @@ void resource::attach_to(task& new_owner) {
 }
 
 std::shared_ptr<resource> resource::detach() noexcept {
-    std::shared_ptr<resource>& link = previous ? previous->next : owner.load(memory_order_relaxed)->resources;
+    std::shared_ptr<resource>& link =
+        previous ? previous->next : owner.load(memory_order_relaxed)->resources;
     const std::shared_ptr<resource> self = std::move(link);
     if (next)
         next->previous = previous;

@@ -12,7 +12,8 @@ namespace miou::detail {
 /// A value with its finaliser. Owned by at most one task at a time, and linked into that task's
 /// list, which keeps it alive; the user's handles share it.
 struct resource : mail, std::enable_shared_from_this<resource> {
-    resource() noexcept : mail{mail_kind::resource} {}
+    resource() noexcept
+        : mail{mail_kind::resource} {}
     virtual ~resource() = default;
 
     /// Runs the user's finaliser; may throw what it throws.

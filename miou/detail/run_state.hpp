@@ -13,10 +13,10 @@ namespace miou::detail {
 
 /// The user's settings, checked.
 struct run_settings {
-    std::uint32_t quanta;  // calls that need not park, before others must run
-    std::uint32_t poll;    // tasks run between two looks at the system
+    std::uint32_t quanta; // calls that need not park, before others must run
+    std::uint32_t poll;   // tasks run between two looks at the system
     std::uint64_t seed;
-    unsigned domains;      // besides dom0
+    unsigned domains; // besides dom0
 };
 
 /// Made before the first domain and gone after the last one.

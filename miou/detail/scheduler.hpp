@@ -68,7 +68,8 @@ public:
 
     // --- The domain's thread, in a task ----------------------------------------------------------
 
-    /// The scheduler of the running task; throws `outside_of_task` naming `caller` if there is none.
+    /// The scheduler of the running task; throws `outside_of_task` naming `caller` if there is
+    /// none.
     static scheduler& of_running_task(const char* caller);
     /// Null outside of tasks.
     static scheduler* of_running_task_or_null() noexcept {
@@ -105,12 +106,8 @@ public:
 
     /// A cancellation is due: the task was cancelled, and is neither in an uncancellable section
     /// nor in a destructor during unwinding.
-    bool cancellation_due() const noexcept {
-        return current_->cancelled && !shielded();
-    }
-    bool shielded() const noexcept {
-        return current_->shields != 0 || exceptions_in_flight() != 0;
-    }
+    bool cancellation_due() const noexcept { return current_->cancelled && !shielded(); }
+    bool shielded() const noexcept { return current_->shields != 0 || exceptions_in_flight() != 0; }
     unsigned exceptions_in_flight() const noexcept { return thread_.exceptions->uncaught; }
     /// Throws `cancelled` if it is due, after others had their turn: a loop that swallows it can
     /// not starve them.
@@ -173,8 +170,8 @@ private:
     bool stopping_ = false;
 
     fiber_thread thread_;
-    fiber loop_;                 // the context of `run`
-    fiber* idle_ = nullptr;    // warm fibers, most recently used first
+    fiber loop_;            // the context of `run`
+    fiber* idle_ = nullptr; // warm fibers, most recently used first
     std::size_t idle_count_ = 0;
     fiber* reserve_ = nullptr; // for the failure of tasks for which there is no stack
     bool reserve_in_use_ = false;

@@ -32,7 +32,9 @@ constexpr std::size_t usable_size = std::size_t{128} << 10;
 #endif
 constexpr std::size_t slab_size = std::size_t{64} << 20;
 
-std::size_t slot_size() noexcept { return page_size() + usable_size; }
+std::size_t slot_size() noexcept {
+    return page_size() + usable_size;
+}
 
 void install_guard(std::byte* page) {
     static const bool by_madvise = [page] {

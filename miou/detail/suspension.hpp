@@ -14,7 +14,7 @@ class scheduler;
 struct suspension {
     std::uint64_t uid;
     std::uint64_t task; // an identity
-    scheduler* home; // compared, never followed: the run may be over
+    scheduler* home;    // compared, never followed: the run may be over
     std::string name;
     signal_state state;
 };

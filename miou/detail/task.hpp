@@ -35,10 +35,12 @@ using list_hook = intrusive::list_member_hook<intrusive::link_mode<intrusive::no
 
 // Two bases, so that a task can be in its run queue and be sent a cancellation at the same time.
 struct run_mail : mail {
-    run_mail() noexcept : mail{mail_kind::run} {}
+    run_mail() noexcept
+        : mail{mail_kind::run} {}
 };
 struct cancel_mail : mail {
-    cancel_mail() noexcept : mail{mail_kind::cancel} {}
+    cancel_mail() noexcept
+        : mail{mail_kind::cancel} {}
 };
 
 /// Life of a task, as its own domain sees it:
@@ -55,7 +57,8 @@ struct cancel_mail : mail {
 /// order it.
 class task : public run_mail, public cancel_mail, public wakeable {
 public:
-    task(spawn_site site) noexcept : site{site} {}
+    task(spawn_site site) noexcept
+        : site{site} {}
     task(const task&) = delete;
     task& operator=(const task&) = delete;
 
@@ -80,22 +83,22 @@ public:
     std::uint32_t budget = 0;            // calls without parking before others must run
     std::uint16_t shields = 0;           // depth of uncancellable sections
     enum class parking : std::uint8_t { none, on_children, on_signal } parked = parking::none;
-    bool parked_shielded = false;    // while parked: a cancellation does not wake it
-    bool waits_for_all = false;      // while parked on children: only the last one wakes it
-    bool cancelled = false;          // level-triggered, for ever
-    bool woken_by_cancel = false;    // how the last park ended
-    bool finishing = false;          // its function has returned or thrown
-    bool is_signal_handler = false;  // rule 1 does not hold for it; its failure is logged
+    bool parked_shielded = false;   // while parked: a cancellation does not wake it
+    bool waits_for_all = false;     // while parked on children: only the last one wakes it
+    bool cancelled = false;         // level-triggered, for ever
+    bool woken_by_cancel = false;   // how the last park ended
+    bool finishing = false;         // its function has returned or thrown
+    bool is_signal_handler = false; // rule 1 does not hold for it; its failure is logged
 
     // --- Parent's domain only.
-    bool collected = false;          // its end has reached the parent's domain
-    bool consumed = false;           // awaited or cancelled: rule 1 is satisfied
-    bool watched = false;            // its end wakes the parent
+    bool collected = false; // its end has reached the parent's domain
+    bool consumed = false;  // awaited or cancelled: rule 1 is satisfied
+    bool watched = false;   // its end wakes the parent
     bool cancel_sent = false;
-    bool shielded = false;           // spawned while its parent was uncancellable
-    orphanage* collector = nullptr;  // the orphans that it belongs to
-    list_hook sibling;               // in parent->children
-    list_hook orphan;                // in one of collector's lists
+    bool shielded = false;          // spawned while its parent was uncancellable
+    orphanage* collector = nullptr; // the orphans that it belongs to
+    list_hook sibling;              // in parent->children
+    list_hook orphan;               // in one of collector's lists
     using sibling_list =
         intrusive::list<task, intrusive::member_hook<task, list_hook, &task::sibling>,
                         intrusive::constant_time_size<false>>;

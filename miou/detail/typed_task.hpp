@@ -15,13 +15,16 @@
 namespace miou::detail {
 
 /// What a task that runs an `F` yields.
-template <class F> using result_of = std::remove_cvref_t<std::invoke_result_t<std::decay_t<F>&&>>;
+template <class F>
+using result_of = std::remove_cvref_t<std::invoke_result_t<std::decay_t<F>&&>>;
 
-template <class R> class typed_task : public task {
+template <class R>
+class typed_task : public task {
     using stored = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
 
 public:
-    explicit typed_task(spawn_site site) noexcept : task{site} {}
+    explicit typed_task(spawn_site site) noexcept
+        : task{site} {}
     ~typed_task() override { drop_value(); }
 
     /// The outcome of a finished task. Copies the value; throws what its copy constructor throws.
@@ -49,7 +52,8 @@ public:
     }
 
 protected:
-    template <class F> void keep_result_of(F&& fn) {
+    template <class F>
+    void keep_result_of(F&& fn) {
         if constexpr (std::is_void_v<R>) {
             std::invoke(std::forward<F>(fn));
             std::construct_at(&value_);
@@ -66,10 +70,13 @@ private:
     bool has_value_ = false;
 };
 
-template <class F, class R> class task_of final : public typed_task<R> {
+template <class F, class R>
+class task_of final : public typed_task<R> {
 public:
     template <class G>
-    task_of(G&& fn, spawn_site site) : typed_task<R>{site}, fn_(std::forward<G>(fn)) {}
+    task_of(G&& fn, spawn_site site)
+        : typed_task<R>{site}
+        , fn_(std::forward<G>(fn)) {}
     ~task_of() override { drop_function(); } // of a task that was never spawned
 
     void invoke() override { this->keep_result_of(std::move(fn_)); }
@@ -86,10 +93,12 @@ private:
 };
 
 /// A counted reference to a task, without the duties of a promise.
-template <class R> class handle {
+template <class R>
+class handle {
 public:
     /// Takes over a reference.
-    explicit handle(typed_task<R>* held) noexcept : task_{held} {}
+    explicit handle(typed_task<R>* held) noexcept
+        : task_{held} {}
     handle(const handle&) = delete;
     handle& operator=(const handle&) = delete;
     ~handle() { task_->drop_handle(); }
@@ -102,7 +111,8 @@ private:
 
 /// With one handle, which belongs to the caller. Throws what moving the function throws, and
 /// `std::bad_alloc`.
-template <class F> auto make_task(F&& fn, spawn_site site) -> typed_task<result_of<F>>* {
+template <class F>
+auto make_task(F&& fn, spawn_site site) -> typed_task<result_of<F>>* {
     return new task_of<std::decay_t<F>, result_of<F>>(std::forward<F>(fn), site);
 }
 

@@ -56,7 +56,8 @@ public:
     };
     /// Waits, after a push and without the guard, until `w` was taken and signaled, or until the
     /// running task was cancelled. `when_left` runs under the guard when it leaves by itself.
-    template <class F> outcome wait(waiter& w, F&& when_left) {
+    template <class F>
+    outcome wait(waiter& w, F&& when_left) {
         std::exception_ptr cancellation = w.woken.await();
         if (!cancellation)
             return {nullptr, true};
@@ -64,7 +65,8 @@ public:
     }
 
 private:
-    template <class F> bool leave(waiter& w, F&& when_left) {
+    template <class F>
+    bool leave(waiter& w, F&& when_left) {
         if (const lock held = guard(); w.place.is_linked()) {
             w.place.unlink();
             when_left(held);
@@ -77,9 +79,9 @@ private:
 
     spinlock guard_;
     std::uint64_t next_ticket_ = 0;
-    boost::intrusive::list<
-        waiter, boost::intrusive::member_hook<waiter, waiter::hook, &waiter::place>,
-        boost::intrusive::constant_time_size<false>>
+    boost::intrusive::list<waiter,
+                           boost::intrusive::member_hook<waiter, waiter::hook, &waiter::place>,
+                           boost::intrusive::constant_time_size<false>>
         waiters_;
 };
 

@@ -13,6 +13,8 @@ inline int domains() {
 }
 
 /// The same, but enough for a test that needs `least` of them.
-inline int at_least(int least) { return std::max(least, domains()); }
+inline int at_least(int least) {
+    return std::max(least, domains());
+}
 
 } // namespace test

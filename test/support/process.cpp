@@ -18,9 +18,13 @@ std::size_t entries(const char* folder) {
 
 } // namespace
 
-std::size_t live_threads() { return entries("/proc/self/task"); }
+std::size_t live_threads() {
+    return entries("/proc/self/task");
+}
 
-std::size_t open_descriptors() { return entries("/proc/self/fd") - 1; } // the iterator's own
+std::size_t open_descriptors() {
+    return entries("/proc/self/fd") - 1;
+} // the iterator's own
 
 std::size_t resident_bytes() {
     std::size_t total = 0;

@@ -1,0 +1,56 @@
+// What the handles of one descriptor share.
+#pragma once
+
+#include "miou_unix/registration.hpp"
+
+#include <boost/system/error_code.hpp>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace miou_unix {
+
+enum class descriptor_kind { stream_socket, datagram_socket, other };
+
+/// Any thread, but for what the functions say.
+class descriptor_state {
+public:
+    descriptor_state(int fd, descriptor_kind kind, bool non_blocking);
+    ~descriptor_state();
+
+    descriptor_kind kind() const noexcept { return kind_; }
+    bool is_socket() const noexcept { return kind_ != descriptor_kind::other; }
+    bool non_blocking() const noexcept { return non_blocking_; }
+    bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
+    /// The descriptor, kept open for as long as the caller holds it. Throws EBADF.
+    std::shared_ptr<open_descriptor> open() const;
+    /// The calling domain's view of it, made when it is first needed. Throws EBADF, and what
+    /// registering throws.
+    std::shared_ptr<registration> here(const char* caller);
+
+    void close();
+    int release();
+
+    /// The last read filled its buffer: there is more, most likely.
+    bool expects_more() const noexcept { return expects_more_.load(std::memory_order_relaxed); }
+    void expect_more(bool more) noexcept { expects_more_.store(more, std::memory_order_relaxed); }
+
+private:
+    std::shared_ptr<open_descriptor> shut();
+
+    const descriptor_kind kind_;
+    const bool non_blocking_;
+    std::atomic<bool> closed_ = false;
+    std::atomic<bool> expects_more_ = false;
+    mutable std::mutex guard_;
+    std::shared_ptr<open_descriptor> descriptor_;              // null: closed
+    std::vector<std::shared_ptr<registration>> registrations_; // at most one a domain
+};
+
+/// Throws `boost::system::system_error` with `error` (an errno), naming `caller`.
+[[noreturn]] void throw_errno(int error, const char* caller);
+
+} // namespace miou_unix

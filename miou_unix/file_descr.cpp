@@ -1,0 +1,107 @@
+#include "miou_unix/file_descr.hpp"
+
+#include "miou_unix/descriptor_state.hpp"
+
+#include <boost/system/system_error.hpp>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace miou_unix {
+
+void throw_errno(int error, const char* caller) {
+    throw boost::system::system_error{
+        boost::system::error_code{error, boost::system::system_category()}, caller};
+}
+
+descriptor_state::descriptor_state(int fd, descriptor_kind kind, bool non_blocking)
+    : kind_{kind}
+    , non_blocking_{non_blocking}
+    , descriptor_{std::make_shared<open_descriptor>(fd)} {}
+
+descriptor_state::~descriptor_state() {
+    shut();
+}
+
+std::shared_ptr<open_descriptor> descriptor_state::open() const {
+    const std::scoped_lock lock{guard_};
+    if (!descriptor_)
+        throw_errno(EBADF, "miou_unix");
+    return descriptor_;
+}
+
+std::shared_ptr<registration> descriptor_state::here(const char* caller) {
+    reactor& mine = reactor::current(caller);
+    const std::scoped_lock lock{guard_};
+    if (!descriptor_)
+        throw_errno(EBADF, caller);
+    for (const auto& each : registrations_)
+        if (each->belongs_to(mine))
+            return each;
+    std::erase_if(registrations_, [](const auto& each) { return each->is_of_the_past(); });
+    registrations_.push_back(registration::make(mine, descriptor_));
+    return registrations_.back();
+}
+
+std::shared_ptr<open_descriptor> descriptor_state::shut() {
+    std::vector<std::shared_ptr<registration>> released;
+    std::shared_ptr<open_descriptor> was_open;
+    {
+        const std::scoped_lock lock{guard_};
+        closed_.store(true, std::memory_order_release);
+        was_open = std::exchange(descriptor_, nullptr);
+        released = std::exchange(registrations_, {});
+    }
+    for (const auto& each : released)
+        each->release_at_home();
+    return was_open;
+}
+
+void descriptor_state::close() {
+    if (!shut())
+        throw_errno(EBADF, "miou_unix::close");
+}
+
+int descriptor_state::release() {
+    const std::shared_ptr<open_descriptor> last = shut();
+    if (!last)
+        throw_errno(EBADF, "miou_unix::file_descr::release");
+    return last->give_back();
+}
+
+int file_descr::release() {
+    return state_->release();
+}
+
+file_descr of_file_descr(int fd) {
+    return of_file_descr({}, fd);
+}
+
+file_descr of_file_descr(of_file_descr_options options, int fd) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags < 0)
+        throw_errno(errno, "miou_unix::of_file_descr");
+    if (options.non_blocking && !(flags & O_NONBLOCK) &&
+        ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        throw_errno(errno, "miou_unix::of_file_descr");
+    int type = 0;
+    ::socklen_t size = sizeof type;
+    const bool is_socket = ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+    const auto kind = !is_socket            ? descriptor_kind::other
+                      : type == SOCK_STREAM ? descriptor_kind::stream_socket
+                                            : descriptor_kind::datagram_socket;
+    return file_descr{std::make_shared<descriptor_state>(
+        fd, kind, options.non_blocking || (flags & O_NONBLOCK) != 0)};
+}
+
+int to_file_descr(const file_descr& f) {
+    return f.state().open()->number();
+}
+
+void close(const file_descr& f) {
+    f.state().close();
+}
+
+} // namespace miou_unix

@@ -1,0 +1,90 @@
+// An asynchronous operation as a plain call.
+#pragma once
+
+#include "miou/promise.hpp"
+#include "miou/trigger.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <new>
+#include <utility>
+
+namespace miou_unix {
+
+/// One operation that the running task waits for; on the task's stack, as are its buffers, so the
+/// task does not leave before the handler has run.
+class operation {
+public:
+    operation() noexcept = default;
+    operation(const operation&) = delete;
+    operation& operator=(const operation&) = delete;
+
+    /// Waits for the handler. When the running task is cancelled meanwhile, calls `abort`, which
+    /// must make the handler run, and waits for that. Null unless the operation was aborted by
+    /// this: what it had completed by then is not lost.
+    template <class Abort>
+    std::exception_ptr wait(Abort&& abort) {
+        std::exception_ptr cancellation = done_.await();
+        if (cancellation) {
+            std::forward<Abort>(abort)();
+            miou::uncancellable([this] { done_.await(); });
+            if (error != boost::asio::error::operation_aborted)
+                return nullptr;
+        }
+        return cancellation;
+    }
+
+    /// What Asio keeps of an operation lives here: no allocation. Falls back to the heap.
+    template <class T>
+    struct allocator {
+        using value_type = T;
+        explicit allocator(operation& of) noexcept
+            : op{&of} {}
+        template <class U>
+        allocator(const allocator<U>& other) noexcept
+            : op{other.op} {}
+        T* allocate(std::size_t n) {
+            if (!op->memory_used_ && n * sizeof(T) <= sizeof op->memory_) {
+                op->memory_used_ = true;
+                return reinterpret_cast<T*>(op->memory_);
+            }
+            return static_cast<T*>(::operator new(n * sizeof(T)));
+        }
+        void deallocate(T* block, std::size_t) noexcept {
+            if (reinterpret_cast<std::byte*>(block) == op->memory_)
+                op->memory_used_ = false;
+            else
+                ::operator delete(block);
+        }
+        template <class U>
+        bool operator==(const allocator<U>& other) const noexcept {
+            return op == other.op;
+        }
+        operation* op;
+    };
+
+    struct handler {
+        using allocator_type = allocator<std::byte>;
+        allocator_type get_allocator() const noexcept { return allocator_type{*op}; }
+        void operator()(const boost::system::error_code& e, std::size_t n = 0) const noexcept {
+            op->error = e;
+            op->transferred = n;
+            op->done_.signal(); // the last touch: the task may destroy the operation
+        }
+        operation* op;
+    };
+    handler completion() noexcept { return {this}; }
+
+    boost::system::error_code error;
+    std::size_t transferred = 0;
+
+private:
+    miou::trigger done_;
+    bool memory_used_ = false;
+    alignas(std::max_align_t) std::byte memory_[256];
+};
+
+} // namespace miou_unix

@@ -1,0 +1,53 @@
+// Descriptors that a task owns.
+#pragma once
+
+#include "miou/ownership.hpp"
+#include "miou_unix/socket.hpp"
+
+#include <cstddef>
+#include <utility>
+
+/// The calls of miou_unix on descriptors that the running task must own (`miou::not_owner`), and
+/// that are closed when it ends by an exception or a cancellation. OCaml: `Miou_unix.Ownership`.
+namespace miou_unix::ownership {
+
+/// A descriptor with the proof that the running task owns it. A handle. OCaml:
+/// `Ownership.file_descr`.
+class file_descr {
+public:
+    /// The running task becomes the owner.
+    explicit file_descr(miou_unix::file_descr f);
+
+    /// The proof, to give to a child or to transfer. OCaml: `Ownership.resource`.
+    const miou::ownership& resource() const noexcept { return resource_; }
+    /// The descriptor, if the running task owns it; throws `miou::not_owner`.
+    const miou_unix::file_descr& checked() const {
+        resource_.check();
+        return f_;
+    }
+    /// Without the check. OCaml: `Ownership.to_file_descr`.
+    const miou_unix::file_descr& unchecked() const noexcept { return f_; }
+
+private:
+    miou_unix::file_descr f_;
+    miou::ownership resource_;
+};
+
+/// Each does what its namesake in `miou_unix` does; those that return a descriptor make the running
+/// task its owner; `close` closes and disowns.
+file_descr of_file_descr(int fd);
+int to_file_descr(const file_descr& f);
+const miou::ownership& resource(const file_descr& f);
+file_descr tcpv4();
+file_descr tcpv6();
+void bind_and_listen(const file_descr& f, const sockaddr& address);
+void bind_and_listen(bind_and_listen_options options, const file_descr& f, const sockaddr& address);
+std::pair<file_descr, sockaddr> accept(const file_descr& f);
+std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr& f);
+void connect(const file_descr& f, const sockaddr& address);
+std::size_t read(const file_descr& f, mutable_view buffer, slice part = {});
+void really_read(const file_descr& f, mutable_view buffer, slice part = {});
+void write(const file_descr& f, const_view buffer, slice part = {});
+void close(const file_descr& f);
+
+} // namespace miou_unix::ownership

@@ -1,0 +1,101 @@
+// Asio's reactor as the system of a domain.
+#pragma once
+
+#include "miou/events.hpp"
+#include "miou/trigger.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/set.hpp>
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+
+namespace miou_unix {
+
+namespace asio = boost::asio;
+
+class registration;
+
+/// The clock of timers: the only one that miou_unix reads.
+using clock = std::chrono::steady_clock;
+
+/// One domain's system: an `io_context` that only this domain runs, and the tasks that sleep.
+/// Everything but `interrupt` and `door` belongs to the domain's thread.
+///
+/// Completion handlers only signal triggers: the tasks run when the scheduler runs them.
+class reactor {
+public:
+    explicit reactor(miou::domain_uid domain);
+    reactor(const reactor&) = delete;
+    reactor& operator=(const reactor&) = delete;
+    /// Lets go of every descriptor that is still registered.
+    ~reactor();
+
+    /// A new reactor as the events of the calling domain.
+    static miou::events make(miou::domain_uid domain);
+    /// The calling domain's; throws `miou::no_select_provided` naming `caller` if it has none.
+    static reactor& current(const char* caller);
+    static reactor* current_or_null() noexcept;
+
+    asio::io_context& io() noexcept { return io_; }
+
+    /// Parks the running task until `deadline`. Throws `miou::cancelled`.
+    void sleep_until(clock::time_point deadline);
+
+    /// By which other threads reach a reactor that may be gone.
+    class door {
+    public:
+        /// Runs `fn` on the reactor's domain, soon; false, and `fn` is dropped, if it is gone.
+        template <class F>
+        bool post(F fn) {
+            const std::scoped_lock lock{guard_};
+            if (reactor_ == nullptr)
+                return false;
+            asio::post(reactor_->io_, std::move(fn));
+            return true;
+        }
+
+        bool is_closed() {
+            const std::scoped_lock lock{guard_};
+            return reactor_ == nullptr;
+        }
+
+    private:
+        friend class reactor;
+        std::mutex guard_;
+        reactor* reactor_ = nullptr;
+    };
+    const std::shared_ptr<door>& way_in() const noexcept { return door_; }
+
+    /// Keeps `it` until it is released or this reactor ends.
+    void enlist(const std::shared_ptr<registration>& it);
+    void strike_off(registration& it) noexcept;
+
+private:
+    struct sleeper : boost::intrusive::set_base_hook<> {
+        clock::time_point deadline;
+        miou::trigger due;
+        friend bool operator<(const sleeper& a, const sleeper& b) noexcept {
+            return a.deadline < b.deadline;
+        }
+    };
+
+    void select(bool block);
+    void interrupt();
+    void arm();
+    void wake_sleepers();
+
+    asio::io_context io_;
+    asio::executor_work_guard<asio::io_context::executor_type> always_busy_;
+    asio::steady_timer timer_;
+    clock::time_point armed_for_ = clock::time_point::max();
+    boost::intrusive::multiset<sleeper> sleepers_; // on the stacks of the tasks
+    std::shared_ptr<registration> registrations_;  // head of a list
+    std::shared_ptr<door> door_ = std::make_shared<door>();
+    reactor* outer_; // of the run that this one is nested in
+};
+
+} // namespace miou_unix

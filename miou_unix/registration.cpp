@@ -1,0 +1,50 @@
+#include "miou_unix/registration.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <unistd.h>
+
+namespace miou_unix {
+
+open_descriptor::~open_descriptor() {
+    if (fd_ >= 0)
+        ::close(fd_); // after EINTR Linux has closed it as well
+}
+
+std::shared_ptr<registration> registration::make(reactor& home,
+                                                 std::shared_ptr<open_descriptor> descriptor) {
+    auto made = std::make_shared<registration>(home, std::move(descriptor));
+    home.enlist(made);
+    return made;
+}
+
+registration::registration(reactor& home, std::shared_ptr<open_descriptor> descriptor)
+    : home_{&home}
+    , door_{home.way_in()}
+    , view_{home.io()}
+    , descriptor_{std::move(descriptor)} {
+    view_.assign(descriptor_->number());
+}
+
+registration::~registration() {
+    if (view_.is_open())
+        view_.release(); // `make` failed after the constructor: it is still registered
+}
+
+void registration::release() noexcept {
+    if (home_ == nullptr)
+        return;
+    const auto kept = shared_from_this();
+    view_.release();
+    std::exchange(home_, nullptr)->strike_off(*this);
+    descriptor_.reset();
+}
+
+void registration::release_at_home() {
+    if (reactor* const here = reactor::current_or_null(); here != nullptr && belongs_to(*here))
+        release();
+    else // if the reactor is gone, it has released this
+        door_->post([self = shared_from_this()] { self->release(); });
+}
+
+} // namespace miou_unix

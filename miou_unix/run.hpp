@@ -1,0 +1,35 @@
+// Where a program with input and output begins.
+#pragma once
+
+#include "miou/run.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+namespace miou_unix {
+
+/// See `miou::run_options`.
+struct run_options {
+    std::optional<int> quanta = {};
+    std::optional<std::uint64_t> g = {};
+    std::optional<int> domains = {};
+};
+
+namespace detail {
+miou::run_options with_reactor(const run_options& chosen);
+}
+
+/// `miou::run` with Asio's reactor as the system of every domain: one `io_context` each, run by its
+/// thread alone. Throws what `miou::run` throws, and `boost::system::system_error` when the system
+/// has no descriptors left for a reactor. OCaml: `Miou_unix.run`.
+template <class F>
+auto run(run_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
+    return miou::run(detail::with_reactor(options), std::forward<F>(fn), site);
+}
+template <class F>
+auto run(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
+    return run(run_options{}, std::forward<F>(fn), site);
+}
+
+} // namespace miou_unix

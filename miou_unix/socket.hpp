@@ -1,0 +1,71 @@
+// Input and output that parks only the calling task.
+#pragma once
+
+#include "miou_unix/buffer.hpp"
+#include "miou_unix/file_descr.hpp"
+#include "miou_unix/sockaddr.hpp"
+
+#include <cstddef>
+#include <utility>
+
+// Every function here that suspends needs a task of `miou_unix::run` (`miou::outside_of_task`,
+// `miou::no_select_provided`), is cancellable (`miou::cancelled`), lets other tasks run when it
+// succeeds again and again, retries EINTR and EAGAIN, and throws `boost::system::system_error` with
+// the errno otherwise. After a cancellation nothing was read or written that is not reported: a
+// call that had completed returns.
+
+namespace miou_unix {
+
+/// A new TCP socket over IPv4 or IPv6, non-blocking, closed on exec. Any thread. Throws
+/// `boost::system::system_error`, EMFILE for example. OCaml: `Miou_unix.tcpv4`, `tcpv6`.
+file_descr tcpv4();
+file_descr tcpv6();
+
+struct bind_and_listen_options {
+    int backlog = 128; // connections that wait to be accepted
+    bool reuseaddr = true;
+    bool reuseport = true; // several servers, on several domains, share the port
+};
+
+/// Binds `f` to `address` and listens; binds only if it is a datagram socket. Any thread. Does not
+/// suspend. Throws `boost::system::system_error`, EADDRINUSE for example.
+/// OCaml: `Miou_unix.bind_and_listen`.
+void bind_and_listen(const file_descr& f, const sockaddr& address);
+void bind_and_listen(bind_and_listen_options options, const file_descr& f, const sockaddr& address);
+
+struct accept_options {
+    bool cloexec = true;
+};
+
+/// Waits for a connection and returns it, non-blocking, with the address of the peer. Throws
+/// `std::invalid_argument` unless `f` is a stream socket. EMFILE leaves the connection waiting: let
+/// something be closed before trying again. OCaml: `Miou_unix.accept`.
+std::pair<file_descr, sockaddr> accept(const file_descr& f);
+std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr& f);
+
+/// Connects `f` to `address`. Throws `std::invalid_argument` unless `f` is a stream socket.
+/// After an error or a cancellation, close `f`. OCaml: `Miou_unix.connect`.
+void connect(const file_descr& f, const sockaddr& address);
+
+/// Reads what there is, at least one byte, into `buffer`; returns how many, 0 at the end of the
+/// stream (or for an empty buffer). Throws `std::invalid_argument` for a datagram socket, and for a
+/// slice that is not within the buffer. OCaml: `Miou_unix.read`.
+std::size_t read(const file_descr& f, mutable_view buffer, slice part = {});
+
+/// Fills `buffer`. Throws `boost::system::system_error` (`asio::error::eof`) when the stream ends
+/// before; otherwise like `read`. OCaml: `Miou_unix.really_read`.
+void really_read(const file_descr& f, mutable_view buffer, slice part = {});
+
+/// Writes all of `buffer`. EPIPE is an error, not a signal. Throws `std::invalid_argument` for a
+/// datagram socket, and for a slice that is not within the buffer. After an error or a cancellation
+/// a part may have been written. OCaml: `Miou_unix.write`.
+void write(const file_descr& f, const_view buffer, slice part = {});
+
+/// Shuts down one direction or both (`SHUT_RD`, `SHUT_WR`, `SHUT_RDWR`). Does not suspend.
+void shutdown(const file_descr& f, int how);
+
+/// The address that `f` is bound to; tells the port that the system chose. OCaml:
+/// `Unix.getsockname`.
+sockaddr getsockname(const file_descr& f);
+
+} // namespace miou_unix

@@ -1,0 +1,49 @@
+// What was thrown, and what it says.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <exception>
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace test {
+
+/// Whether `error` is an `E`.
+template <class E>
+bool is(const std::exception_ptr& error) {
+    if (!error)
+        return false;
+    try {
+        std::rethrow_exception(error);
+    } catch (const E&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
+/// Whether `outcome`, a `miou::result`, failed with an `E`.
+template <class E, class Result>
+bool failed_with(const Result& outcome) {
+    return outcome.has_error() && is<E>(outcome.error());
+}
+
+/// The text of the `E` that `fn` throws; it is a failure of the test if it throws none.
+template <class E, class F>
+std::string message_of(F&& fn) {
+    try {
+        std::invoke(std::forward<F>(fn));
+    } catch (const E& error) {
+        return error.what();
+    }
+    ADD_FAILURE() << "nothing was thrown";
+    return {};
+}
+
+inline bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+} // namespace test

@@ -1,0 +1,22 @@
+// Whether a sanitizer watches: tests scale down then.
+#pragma once
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TEST_SANITIZED 1
+#endif
+#endif
+#ifndef TEST_SANITIZED
+#define TEST_SANITIZED 0
+#endif
+
+namespace test {
+
+/// Under a sanitizer everything is slower, and its fibers are limited in number.
+constexpr int scaled(int plain, int sanitized) {
+    return TEST_SANITIZED ? sanitized : plain;
+}
+
+} // namespace test
