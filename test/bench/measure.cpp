@@ -3,10 +3,17 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <ctime>
 #include <fstream>
 #include <string>
 
 namespace bench {
+
+double stopwatch::now() {
+    timespec used{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return static_cast<double>(used.tv_sec) * 1e9 + static_cast<double>(used.tv_nsec);
+}
 
 memory memory_now() {
     memory found{};

@@ -7,7 +7,18 @@
 
 namespace bench {
 
+/// Processor time of the calling thread: who else wants the processor does not count.
 class stopwatch {
+public:
+    double ns() const { return now() - start_; }
+
+private:
+    static double now();
+    double start_ = now();
+};
+
+/// For what happens on several threads, or waits.
+class wall_clock {
 public:
     double ns() const {
         return std::chrono::duration<double, std::nano>(clock::now() - start_).count();
