@@ -35,7 +35,7 @@ void run_work(const work& one, const std::vector<contestant>& contestants, const
             if (found == contestants[i].can_do.end() ||
                 !is_chosen(chosen.runtimes, contestants[i].name) || spent[i] > chosen.patience)
                 continue;
-            const stopwatch watch;
+            const wall_clock watch;
             const figures measured = measure(chosen, [&] { return found->second(chosen.size); });
             spent[i] += watch.ns() / 1e9;
             for (std::size_t k = 0; k < measured.size(); ++k)

@@ -153,7 +153,7 @@ figures call(const sizes& size) {
     R::run_with_remote([&](const auto& call_and_wait) {
         for (int i = 0; i < 100; ++i)
             call_and_wait([] {});
-        const stopwatch watch;
+        const wall_clock watch;
         for (std::size_t i = 0; i < laps; ++i)
             call_and_wait([] {});
         ns = watch.ns();
