@@ -1,0 +1,409 @@
+// Streams: what is written arrives, whole and in order; how they end; what is refused.
+
+#include "support/domains.hpp"
+#include "support/errors.hpp"
+#include "support/io.hpp"
+#include "support/sanitized.hpp"
+#include "support/tasks.hpp"
+
+#include "miou/promise.hpp"
+#include "miou_unix/miou_unix.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+using test::domains;
+using test::error_in;
+using test::error_of;
+using test::numbered_bytes;
+namespace errc = boost::system::errc;
+
+void echo_once(const miou_unix::file_descr& listening) {
+    const auto [client, peer] = miou_unix::accept(listening);
+    std::array<char, 1000> buffer;
+    while (const std::size_t length = miou_unix::read(client, buffer))
+        miou_unix::write(client, std::span{buffer.data(), length});
+}
+
+TEST(stream, an_echo_comes_back) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto listening = test::listen_on_loopback();
+        const auto server = test::anywhere([&] { echo_once(listening); });
+        const auto client = miou_unix::tcpv4();
+        miou_unix::connect(client, miou_unix::getsockname(listening));
+        miou_unix::write(client, "hello");
+        char answer[5];
+        miou_unix::really_read(client, answer);
+        EXPECT_EQ(std::string(answer, 5), "hello");
+        miou_unix::close(client);
+        miou::await_exn(server);
+    });
+}
+
+TEST(stream, ipv6_works_like_ipv4) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto listening = miou_unix::tcpv6();
+        miou_unix::bind_and_listen(listening, test::loopback_v6());
+        const auto server = test::anywhere([&] {
+            const auto [client, peer] = miou_unix::accept(listening);
+            miou_unix::write(client, peer.to_string());
+        });
+        const auto client = miou_unix::tcpv6();
+        miou_unix::connect(client, miou_unix::getsockname(listening));
+        EXPECT_EQ(test::read_to_end(client), miou_unix::getsockname(client).to_string());
+        miou::await_exn(server);
+    });
+}
+
+TEST(stream, a_socket_of_the_unix_domain_works_like_tcp) {
+    miou_unix::run({.domains = domains()}, [] {
+        struct ::sockaddr_un name {};
+        name.sun_family = AF_UNIX; // with no path, the system chooses one
+        const miou_unix::sockaddr any{reinterpret_cast<const struct ::sockaddr*>(&name),
+                                      sizeof(sa_family_t)};
+        const auto make = [] {
+            return miou_unix::of_file_descr(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        };
+        const auto listening = make();
+        miou_unix::bind_and_listen(listening, any);
+        const auto server = test::anywhere([&] { echo_once(listening); });
+        const auto client = make();
+        miou_unix::connect(client, miou_unix::getsockname(listening));
+        test::send_numbered(client, numbered_bytes{}, 5000);
+        EXPECT_EQ(test::receive_numbered(client, numbered_bytes{}), 5000);
+        miou::await_exn(server);
+    });
+}
+
+TEST(stream, ten_megabytes_go_both_ways_at_once) {
+    const int size = test::scaled(10'000'000, 2'000'000);
+    miou_unix::run({.domains = domains()}, [size] {
+        const auto [client, server] = test::tcp_pair();
+        const auto side = [size](miou_unix::file_descr f, unsigned sends, unsigned receives) {
+            return test::anywhere([=] {
+                const auto sender =
+                    miou::async([&] { test::send_numbered(f, numbered_bytes{sends}, size); });
+                EXPECT_EQ(test::receive_numbered(f, numbered_bytes{receives}), size);
+                miou::await_exn(sender);
+            });
+        };
+        const auto here = side(client, 1, 2);
+        const auto there = side(server, 2, 1);
+        miou::await_exn(here);
+        miou::await_exn(there);
+    });
+}
+
+TEST(stream, a_pipe_that_is_full_parks_its_writer_until_it_is_read) {
+    const int size = test::scaled(2'000'000, 500'000);
+    miou_unix::run({.domains = domains()}, [size] {
+        const auto [from, to] = test::pipe();
+        const auto writer = test::anywhere([size, to = to] {
+            miou_unix::write(to, numbered_bytes{}.from(0, size));
+            miou_unix::close(to);
+        });
+        EXPECT_EQ(test::receive_numbered(from, numbered_bytes{}), size);
+        miou::await_exn(writer);
+    });
+}
+
+TEST(stream, who_half_closes_still_receives) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [client, server] = test::tcp_pair();
+        test::send_numbered(client, numbered_bytes{1}, 1000);
+        EXPECT_EQ(test::receive_numbered(server, numbered_bytes{1}), 1000);
+        test::send_numbered(server, numbered_bytes{2}, 1000);
+        EXPECT_EQ(test::receive_numbered(client, numbered_bytes{2}), 1000);
+    });
+}
+
+TEST(stream, the_end_stays_the_end) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [client, server] = test::tcp_pair();
+        miou_unix::write(client, "xy");
+        miou_unix::close(client);
+        char two[2];
+        EXPECT_EQ(miou_unix::read(server, two), 2u);
+        for (int i = 0; i < 3; ++i)
+            EXPECT_EQ(miou_unix::read(server, two), 0u);
+    });
+}
+
+TEST(stream, a_reset_wakes_a_parked_reader) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [client, server] = test::tcp_pair();
+        const auto reader = test::anywhere([f = server] {
+            char byte[1];
+            return error_of([&] { EXPECT_EQ(miou_unix::read(f, byte), 0u); });
+        });
+        miou::yield();
+        const ::linger at_once{.l_onoff = 1, .l_linger = 0};
+        ::setsockopt(miou_unix::to_file_descr(client), SOL_SOCKET, SO_LINGER, &at_once,
+                     sizeof at_once);
+        miou_unix::close(client);
+        EXPECT_EQ(miou::await_exn(reader), errc::connection_reset);
+        EXPECT_NE(error_of([f = server] { miou_unix::write(f, "x"); }), errc::success);
+    });
+}
+
+TEST(stream, a_reset_wakes_a_parked_writer) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [client, server] = test::tcp_pair();
+        const auto writer = test::anywhere([f = server] {
+            const std::string block(100'000, 'x');
+            return error_of([&] {
+                for (;;)
+                    miou_unix::write(f, block);
+            });
+        });
+        char byte[1];
+        miou_unix::really_read(client, byte);
+        miou_unix::close(client); // with unread data: a reset
+        const auto error = miou::await_exn(writer);
+        EXPECT_TRUE(error == errc::connection_reset || error == errc::broken_pipe) << error;
+    });
+}
+
+TEST(stream, a_broken_one_is_an_error_and_not_a_signal) {
+    ASSERT_NE(std::signal(SIGPIPE, SIG_DFL), SIG_ERR);
+    miou_unix::run({.domains = domains()}, [] {
+        for (const auto& [from, to] : {test::socket_pair(), test::pipe()}) {
+            miou_unix::close(from);
+            for (int i = 0; i < 3; ++i)
+                EXPECT_EQ(error_of([f = to] { miou_unix::write(f, "x"); }), errc::broken_pipe);
+        }
+    });
+    ::sigset_t pending;
+    ::sigpending(&pending);
+    EXPECT_FALSE(::sigismember(&pending, SIGPIPE));
+}
+
+TEST(stream, one_that_breaks_wakes_a_parked_writer) {
+    miou_unix::run({.domains = domains()}, [] {
+        for (const auto& [from, to] : {test::socket_pair(), test::pipe()}) {
+            const auto writer = test::anywhere([f = to] {
+                return error_of([&] { miou_unix::write(f, std::string(3'000'000, 'x')); });
+            });
+            char byte[1];
+            miou_unix::really_read(from, byte);
+            miou_unix::close(from);
+            const auto error = miou::await_exn(writer);
+            EXPECT_TRUE(error == errc::broken_pipe || error == errc::connection_reset) << error;
+        }
+    });
+}
+
+TEST(really_read, throws_eof_when_the_stream_ends_before) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [from, to] = test::pipe();
+        miou_unix::write(to, "abc");
+        miou_unix::close(to);
+        char buffer[4] = {};
+        EXPECT_EQ(error_of([&, f = from] { miou_unix::really_read(f, buffer); }),
+                  boost::asio::error::make_error_code(boost::asio::error::eof));
+        EXPECT_EQ(std::string(buffer, 3), "abc");
+    });
+}
+
+TEST(really_read, puts_pieces_together) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [from, to] = test::pipe();
+        const auto writer = test::anywhere([f = to] {
+            for (int i = 0; i < 100; ++i) {
+                miou_unix::write(f, numbered_bytes{}.from(i * 10, 10));
+                miou::yield();
+            }
+        });
+        std::string all(1000, '\0');
+        miou_unix::really_read(from, all);
+        EXPECT_EQ(all, numbered_bytes{}.from(0, 1000));
+        miou::await_exn(writer);
+    });
+}
+
+TEST(slices, only_their_part_of_the_buffer_is_touched) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [from, to] = test::pipe();
+        miou_unix::write(to, "0123456789", {.off = 2, .len = 5});
+        miou_unix::write(to, "0123456789", {.off = 8});
+        std::string buffer = "..........";
+        miou_unix::really_read(from, buffer, {.off = 1, .len = 3});
+        EXPECT_EQ(buffer, ".234......");
+        EXPECT_EQ(miou_unix::read(from, buffer, {.off = 6}), 4u);
+        EXPECT_EQ(buffer, ".234..5689");
+    });
+}
+
+TEST(slices, those_that_are_not_within_the_buffer_are_refused) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [from, to] = test::pipe();
+        constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+        for (const miou_unix::slice wrong : {miou_unix::slice{.off = 5},
+                                             {.off = 4, .len = 1},
+                                             {.len = 5},
+                                             {.off = most},
+                                             {.len = most},
+                                             {.off = 1, .len = most},
+                                             {.off = most, .len = 2}}) {
+            char buffer[4] = {};
+            EXPECT_THROW(miou_unix::read(from, buffer, wrong), std::invalid_argument);
+            EXPECT_THROW(miou_unix::really_read(from, buffer, wrong), std::invalid_argument);
+            EXPECT_THROW(miou_unix::write(to, std::string(4, 'x'), wrong), std::invalid_argument);
+        }
+    });
+}
+
+TEST(slices, empty_ones_do_nothing_at_once) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [from, to] = test::pipe();
+        char buffer[4];
+        EXPECT_EQ(miou_unix::read(from, buffer, {.off = 4}), 0u);
+        EXPECT_EQ(miou_unix::read(from, buffer, {.len = 0}), 0u);
+        EXPECT_EQ(miou_unix::read(from, std::span<char>{}), 0u);
+        miou_unix::really_read(from, std::span<char>{});
+        miou_unix::write(to, "");
+        miou_unix::write(to, std::span<const char>{});
+        int unread = -1;
+        EXPECT_EQ(::ioctl(miou_unix::to_file_descr(from), FIONREAD, &unread), 0);
+        EXPECT_EQ(unread, 0);
+    });
+}
+
+TEST(buffers, may_be_of_many_types) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [from, to] = test::pipe();
+        const std::vector<std::uint32_t> sent{1, 2, 3};
+        miou_unix::write(to, sent);
+        miou_unix::write(to, boost::asio::buffer(sent));
+        std::array<std::uint32_t, 3> received{};
+        miou_unix::really_read(from, received);
+        EXPECT_EQ(received, (std::array<std::uint32_t, 3>{1, 2, 3}));
+        received = {};
+        miou_unix::really_read(from, boost::asio::buffer(received));
+        EXPECT_EQ(received, (std::array<std::uint32_t, 3>{1, 2, 3}));
+    });
+}
+
+TEST(addresses, getsockname_tells_the_port_that_the_system_chose) {
+    const auto listening = test::listen_on_loopback();
+    const auto address = miou_unix::getsockname(listening);
+    EXPECT_NE(address.port(), 0);
+    std::ostringstream text;
+    text << address;
+    EXPECT_EQ(text.str(), "127.0.0.1:" + std::to_string(address.port()));
+    EXPECT_EQ(boost::asio::ip::tcp::endpoint{address}.port(), address.port());
+}
+
+TEST(addresses, accept_tells_the_peer) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto listening = test::listen_on_loopback();
+        const auto client = miou_unix::tcpv4();
+        miou_unix::connect(client, miou_unix::getsockname(listening));
+        EXPECT_EQ(miou_unix::accept(listening).second.to_string(),
+                  miou_unix::getsockname(client).to_string());
+    });
+}
+
+TEST(addresses, a_port_in_use_is_an_error) {
+    const auto first = miou_unix::tcpv4();
+    miou_unix::bind_and_listen({.reuseport = false}, first, test::loopback());
+    const auto second = miou_unix::tcpv4();
+    EXPECT_EQ(error_of([&] {
+                  miou_unix::bind_and_listen({.reuseport = false}, second,
+                                             miou_unix::getsockname(first));
+              }),
+              errc::address_in_use);
+}
+
+TEST(addresses, servers_that_agree_share_a_port) {
+    const auto first = test::listen_on_loopback();
+    const auto second = miou_unix::tcpv4();
+    miou_unix::bind_and_listen(second, miou_unix::getsockname(first));
+    EXPECT_EQ(miou_unix::getsockname(second).port(), miou_unix::getsockname(first).port());
+}
+
+TEST(accept, gives_descriptors_that_programs_do_not_inherit_unless_they_shall) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto listening = test::listen_on_loopback();
+        for (const bool cloexec : {true, false}) {
+            const auto client = miou_unix::tcpv4();
+            miou_unix::connect(client, miou_unix::getsockname(listening));
+            const auto accepted = miou_unix::accept({.cloexec = cloexec}, listening).first;
+            const int flags = ::fcntl(miou_unix::to_file_descr(accepted), F_GETFD);
+            EXPECT_EQ((flags & FD_CLOEXEC) != 0, cloexec);
+        }
+    });
+}
+
+TEST(accept, several_domains_accept_on_one_descriptor) {
+    const int count = test::scaled(200, 60);
+    miou_unix::run({.domains = domains()}, [count] {
+        const auto listening = test::listen_on_loopback(1024);
+        std::vector<miou::promise<void>> servers;
+        for (int i = 0; i < count; ++i) // each task accepts one
+            servers.push_back(i % 2 == 0 ? miou::async([&] { echo_once(listening); })
+                                         : test::anywhere([&] { echo_once(listening); }));
+        std::vector<miou::promise<void>> clients;
+        for (int i = 0; i < count; ++i)
+            clients.push_back(test::anywhere([&listening, i] {
+                const auto client = miou_unix::tcpv4();
+                miou_unix::connect(client, miou_unix::getsockname(listening));
+                test::send_numbered(client, numbered_bytes(i), 3000);
+                EXPECT_EQ(test::receive_numbered(client, numbered_bytes(i)), 3000);
+            }));
+        for (const auto& each : miou::await_all(clients))
+            each.value();
+        for (const auto& each : miou::await_all(servers))
+            each.value();
+    });
+}
+
+TEST(read, many_tasks_on_one_descriptor_share_the_bytes) {
+    const int count = test::scaled(20'000, 4'000);
+    miou_unix::run({.domains = domains()}, [count] {
+        const auto [from, to] = test::pipe();
+        std::vector<miou::promise<int>> readers;
+        for (int i = 0; i < 20; ++i) {
+            const auto reader = [f = from] {
+                int sum = 0;
+                char buffer[7];
+                while (const std::size_t length = miou_unix::read(f, buffer))
+                    sum += static_cast<int>(length);
+                return sum;
+            };
+            readers.push_back(i % 2 == 0 ? miou::async(reader) : test::anywhere(reader));
+        }
+        for (int i = 0; i < count; ++i) {
+            miou_unix::write(to, "x");
+            if (i % 50 == 0)
+                miou::yield();
+        }
+        miou_unix::close(to);
+        int sum = 0;
+        for (auto& each : miou::await_all(readers))
+            sum += each.value();
+        EXPECT_EQ(sum, count);
+    });
+}
+
+} // namespace

@@ -1,0 +1,94 @@
+// Descriptors and errors for the tests of input and output.
+#pragma once
+
+#include "miou_unix/file_descr.hpp"
+#include "miou_unix/sockaddr.hpp"
+#include "miou_unix/socket.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace test {
+
+/// What a `boost::system::system_error` says; success if `error` is none.
+boost::system::error_code code_of(const std::exception_ptr& error);
+
+/// The code of what `fn` throws; success if it throws nothing.
+template <class F>
+boost::system::error_code error_of(F&& fn) {
+    try {
+        std::invoke(std::forward<F>(fn));
+    } catch (...) {
+        return code_of(std::current_exception());
+    }
+    return {};
+}
+
+/// The code of a `miou::result` that failed.
+template <class Result>
+boost::system::error_code error_in(const Result& outcome) {
+    return outcome.has_error() ? code_of(outcome.error()) : boost::system::error_code{};
+}
+
+/// 127.0.0.1, or ::1.
+miou_unix::sockaddr loopback(std::uint16_t port = 0);
+miou_unix::sockaddr loopback_v6(std::uint16_t port = 0);
+
+/// Listens on a port that the system chooses.
+miou_unix::file_descr listen_on_loopback(int backlog = 128);
+
+using ends = std::pair<miou_unix::file_descr, miou_unix::file_descr>;
+
+/// Two connected stream sockets. The raw ones are in blocking mode.
+std::pair<int, int> raw_socket_pair();
+ends socket_pair();
+/// What is written to the second is read from the first. The raw ones are in blocking mode.
+std::pair<int, int> raw_pipe();
+ends pipe();
+/// Client and server of a connection over loopback. Suspends.
+ends tcp_pair();
+
+/// A number for each place of a stream: it tells holes, repetitions and bytes of other streams.
+class numbered_bytes {
+public:
+    explicit numbered_bytes(unsigned stream = 0) noexcept
+        : stream_{stream} {}
+    char at(std::size_t place) const noexcept {
+        return static_cast<char>((place * 2654435761u + stream_ * 40503u) >> 13);
+    }
+    /// `size` bytes that begin at `place`.
+    std::string from(std::size_t place, std::size_t size) const;
+    bool matches(const char* data, std::size_t size, std::size_t place) const noexcept;
+
+private:
+    unsigned stream_;
+};
+
+/// Everything up to the end of the stream.
+std::string read_to_end(const miou_unix::file_descr& f);
+
+/// Writes `size` bytes and half-closes.
+void send_numbered(const miou_unix::file_descr& f, numbered_bytes bytes, std::size_t size);
+/// Reads to the end of the stream and returns how many bytes came; -1 if they are wrong.
+std::ptrdiff_t receive_numbered(const miou_unix::file_descr& f, numbered_bytes bytes);
+
+/// Long enough for anything that ends at all.
+class deadline {
+public:
+    explicit deadline(std::chrono::milliseconds from_now = std::chrono::seconds{20}) noexcept
+        : at_{std::chrono::steady_clock::now() + from_now} {}
+    bool has_passed() const noexcept { return std::chrono::steady_clock::now() >= at_; }
+
+private:
+    std::chrono::steady_clock::time_point at_;
+};
+
+} // namespace test
