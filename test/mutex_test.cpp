@@ -1,0 +1,349 @@
+// Mutual exclusion between tasks, on any domains, and plain threads.
+
+#include "support/domains.hpp"
+#include "support/errors.hpp"
+#include "support/tasks.hpp"
+
+#include "miou/mutex.hpp"
+#include "miou/promise.hpp"
+#include "miou/run.hpp"
+#include "miou/trigger.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using test::domains;
+using test::failed_with;
+
+template <class F>
+std::error_code code_of(F&& fn) {
+    try {
+        fn();
+    } catch (const std::system_error& error) {
+        return error.code();
+    }
+    return {};
+}
+const auto deadlock = std::make_error_code(std::errc::resource_deadlock_would_occur);
+const auto not_permitted = std::make_error_code(std::errc::operation_not_permitted);
+
+TEST(mutex, excludes_tasks_of_all_domains) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        int counter = 0;
+        const auto count = [&] {
+            for (int i = 0; i < 200; ++i) {
+                const std::scoped_lock held{guard};
+                const int seen = counter;
+                if (i % 16 == 0)
+                    miou::yield();
+                counter = seen + 1;
+            }
+        };
+        std::vector<miou::promise<void>> children;
+        for (int i = 0; i < 6; ++i)
+            children.push_back(i % 2 ? miou::async(count) : test::anywhere(count));
+        miou::await_all(children);
+        EXPECT_EQ(counter, 1200);
+    });
+}
+
+TEST(mutex, excludes_tasks_and_plain_threads) {
+    miou::mutex guard;
+    int counter = 0;
+    const auto count = [&] {
+        for (int i = 0; i < 300; ++i)
+            guard.protect([&] { ++counter; });
+    };
+    std::jthread first{count};
+    std::jthread second{count};
+    miou::run({.domains = domains()}, [&] {
+        const auto a = test::anywhere(count);
+        const auto b = miou::async(count);
+        miou::await_exn(a);
+        miou::await_exn(b);
+    });
+    first.join();
+    second.join();
+    EXPECT_EQ(counter, 1200);
+}
+
+TEST(mutex, a_plain_thread_waits_for_a_task) {
+    miou::mutex guard;
+    bool released = false;
+    std::jthread waiting;
+    miou::run({.domains = domains()}, [&] {
+        const std::scoped_lock held{guard};
+        waiting = std::jthread{[&] {
+            const std::scoped_lock mine{guard};
+            EXPECT_TRUE(released);
+        }};
+        for (int i = 0; i < 10; ++i)
+            miou::yield();
+        released = true;
+    });
+}
+
+TEST(mutex, fits_the_locks_of_the_standard_library) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex a;
+        miou::mutex b;
+        {
+            const std::scoped_lock both{a, b};
+            EXPECT_FALSE(a.try_lock());
+        }
+        std::unique_lock later{a, std::defer_lock};
+        EXPECT_TRUE(later.try_lock());
+        later.unlock();
+        later.lock();
+        EXPECT_TRUE(later.owns_lock());
+    });
+}
+
+TEST(mutex, try_lock_locks) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        ASSERT_TRUE(guard.try_lock());
+        EXPECT_FALSE(guard.try_lock());
+        miou::await_exn(test::anywhere([&] { EXPECT_FALSE(guard.try_lock()); }));
+        bool locked = false;
+        const auto waiting = test::anywhere([&] {
+            const std::scoped_lock held{guard};
+            locked = true;
+        });
+        for (int i = 0; i < 5; ++i)
+            miou::yield();
+        EXPECT_EQ(waiting.state(), miou::promise_state::running);
+        guard.unlock();
+        miou::await_exn(waiting);
+        EXPECT_TRUE(locked);
+    });
+}
+
+TEST(mutex, is_handed_over_in_order_of_arrival) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        std::string order;
+        guard.lock();
+        std::vector<miou::promise<void>> children;
+        for (char name : {'a', 'b', 'c', 'd'})
+            children.push_back(miou::async([&, name] {
+                const std::scoped_lock held{guard};
+                order += name;
+            }));
+        miou::yield(); // they all wait now
+        guard.unlock();
+        EXPECT_FALSE(guard.try_lock()) << "it belongs to the first that waits";
+        EXPECT_EQ(order, "");
+        miou::await_all(children);
+        EXPECT_EQ(order, "abcd");
+    });
+}
+
+TEST(mutex, one_that_unlocks_and_locks_again_waits_for_its_turn) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        std::string order;
+        guard.lock();
+        const auto other = miou::async([&] {
+            const std::scoped_lock held{guard};
+            order += "other ";
+        });
+        miou::yield();
+        guard.unlock();
+        guard.lock();
+        order += "self ";
+        guard.unlock();
+        miou::await_exn(other);
+        EXPECT_EQ(order, "other self ");
+    });
+}
+
+TEST(mutex, unlocking_by_who_does_not_hold_it_is_an_error) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        EXPECT_EQ(code_of([&] { guard.unlock(); }), not_permitted);
+        guard.lock();
+        miou::await_exn(
+            test::anywhere([&] { EXPECT_EQ(code_of([&] { guard.unlock(); }), not_permitted); }));
+        std::thread{[&] { EXPECT_EQ(code_of([&] { guard.unlock(); }), not_permitted); }}.join();
+        EXPECT_FALSE(guard.try_lock());
+        guard.unlock();
+        EXPECT_EQ(code_of([&] { guard.unlock(); }), not_permitted);
+    });
+}
+
+TEST(mutex, unlocking_by_who_does_not_hold_it_is_an_error_while_others_wait) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        guard.lock();
+        const auto waiting = miou::async([&] { const std::scoped_lock held{guard}; });
+        miou::yield();
+        miou::await_exn(
+            test::anywhere([&] { EXPECT_EQ(code_of([&] { guard.unlock(); }), not_permitted); }));
+        guard.unlock();
+        EXPECT_EQ(code_of([&] { guard.unlock(); }), not_permitted);
+        miou::await_exn(waiting);
+    });
+}
+
+TEST(mutex, locking_what_one_holds_is_an_error) {
+    miou::mutex guard;
+    const auto relock = [&] {
+        const std::scoped_lock held{guard};
+        EXPECT_EQ(code_of([&] { guard.lock(); }), deadlock);
+        EXPECT_FALSE(guard.try_lock());
+    };
+    relock();
+    miou::run({.domains = domains()}, [&] {
+        relock();
+        miou::await_exn(test::anywhere(relock));
+    });
+}
+
+TEST(mutex, locking_what_one_holds_is_an_error_while_others_wait) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        guard.lock();
+        const auto waiting = miou::async([&] { const std::scoped_lock held{guard}; });
+        miou::yield();
+        EXPECT_EQ(code_of([&] { guard.lock(); }), deadlock);
+        guard.unlock();
+        miou::await_exn(waiting);
+    });
+}
+
+TEST(mutex, an_owner_is_not_mistaken_for_a_task_of_another_run) {
+    miou::mutex guard;
+    miou::run({.domains = 0}, [&] {
+        const std::scoped_lock held{guard};
+        miou::run({.domains = 0},
+                  [&] { EXPECT_EQ(code_of([&] { guard.unlock(); }), not_permitted); });
+    });
+    EXPECT_TRUE(guard.try_lock());
+    guard.unlock();
+}
+
+TEST(mutex, protect_returns_what_its_function_returns_and_unlocks_if_it_throws) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        int value = 3;
+        int& same = guard.protect([&]() -> int& { return value; });
+        EXPECT_EQ(&same, &value);
+        EXPECT_THROW(guard.protect([] { throw std::runtime_error{"x"}; }), std::runtime_error);
+        EXPECT_TRUE(guard.try_lock());
+        guard.unlock();
+    });
+}
+
+TEST(mutex, a_cancelled_waiter_never_gets_it) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        bool entered = false;
+        guard.lock();
+        const auto waiting = miou::async([&] {
+            const std::scoped_lock held{guard};
+            entered = true;
+        });
+        const auto next = miou::async([&] { const std::scoped_lock held{guard}; });
+        miou::yield();
+        miou::cancel(waiting);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(waiting)));
+        guard.unlock();
+        miou::await_exn(next);
+        EXPECT_FALSE(entered);
+        EXPECT_TRUE(guard.try_lock());
+        guard.unlock();
+    });
+}
+
+TEST(mutex, a_waiter_that_was_cancelled_after_the_hand_over_hands_it_on) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        bool entered = false;
+        guard.lock();
+        const auto waiting = miou::async([&] {
+            const std::scoped_lock held{guard};
+            entered = true;
+        });
+        const auto next = miou::async([&] { const std::scoped_lock held{guard}; });
+        miou::yield();
+        guard.unlock(); // it is the owner now, and does not know it yet
+        miou::cancel(waiting);
+        EXPECT_FALSE(entered);
+        miou::await_exn(next);
+        EXPECT_TRUE(guard.try_lock());
+        guard.unlock();
+    });
+}
+
+TEST(mutex, cancellations_race_with_hand_overs_over_domains) {
+    miou::run({.domains = test::at_least(1)}, [] {
+        miou::mutex guard;
+        std::atomic<int> inside = 0;
+        for (int i = 0; i < 60; ++i) {
+            guard.lock();
+            const auto enter = [&] {
+                const std::scoped_lock held{guard};
+                EXPECT_EQ(++inside, 1);
+                --inside;
+            };
+            const auto victim = miou::call(enter);
+            const auto other = miou::call(enter);
+            if (i % 2)
+                miou::yield();
+            guard.unlock();
+            miou::cancel(victim);
+            miou::await_exn(other);
+        }
+        EXPECT_TRUE(guard.try_lock());
+        guard.unlock();
+    });
+}
+
+TEST(mutex, an_uncontended_lock_does_not_throw_in_a_cancelled_task) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        bool locked = false;
+        const auto p = miou::async([&] {
+            try {
+                test::forever();
+            } catch (const miou::cancelled&) {
+            }
+            const std::scoped_lock held{guard};
+            locked = true;
+        });
+        miou::yield();
+        miou::cancel(p);
+        EXPECT_TRUE(locked);
+    });
+}
+
+TEST(mutex, waiting_in_an_uncancellable_section_ends_with_the_lock) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        bool locked = false;
+        guard.lock();
+        const auto p = miou::async([&] {
+            miou::uncancellable([&] {
+                const std::scoped_lock held{guard};
+                locked = true;
+            });
+        });
+        miou::yield();
+        guard.unlock();
+        miou::cancel(p);
+        EXPECT_TRUE(locked);
+    });
+}
+
+} // namespace

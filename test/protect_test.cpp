@@ -1,0 +1,164 @@
+// protect: clean-up that tells cancellation from other ends.
+
+#include "support/domains.hpp"
+#include "support/errors.hpp"
+#include "support/tasks.hpp"
+
+#include "miou/protect.hpp"
+#include "miou/run.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+namespace {
+
+using test::domains;
+using test::failed_with;
+
+/// Notes what runs, in `seen`.
+auto noting(std::string& seen) {
+    return miou::protection{
+        .on_cancellation = [&seen] { seen += "on_cancellation "; },
+        .finally =
+            [&seen](bool cancelled) { seen += cancelled ? "finally(true) " : "finally(false) "; }};
+}
+
+/// Cancels a task that runs `fn` and waits in it; its outcome is always `cancelled`.
+template <class F>
+void cancel_one_that_runs(F fn) {
+    miou::run({.domains = domains()}, [&] {
+        const auto p = miou::async(fn);
+        miou::yield();
+        miou::cancel(p);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(p)));
+    });
+}
+
+TEST(protect, a_value_is_returned_after_finally) {
+    miou::run({.domains = domains()}, [] {
+        std::string seen;
+        const auto value = miou::protect(noting(seen), [&] {
+            seen += "fn ";
+            return std::make_unique<int>(4);
+        });
+        EXPECT_EQ(*value, 4);
+        EXPECT_EQ(seen, "fn finally(false) ");
+        seen.clear();
+        miou::protect(noting(seen), [] {});
+        EXPECT_EQ(seen, "finally(false) ");
+    });
+}
+
+TEST(protect, a_failure_passes_after_finally) {
+    miou::run({.domains = domains()}, [] {
+        std::string seen;
+        EXPECT_THROW(miou::protect(noting(seen), [] { throw std::runtime_error{"x"}; }),
+                     std::runtime_error);
+        EXPECT_EQ(seen, "finally(false) ");
+    });
+}
+
+TEST(protect, a_cancellation_passes_after_finally_and_on_cancellation) {
+    std::string seen;
+    cancel_one_that_runs([&] {
+        try {
+            miou::protect(noting(seen), test::forever);
+        } catch (const miou::cancelled&) {
+            seen += "passed";
+            throw;
+        }
+    });
+    EXPECT_EQ(seen, "finally(true) on_cancellation passed");
+}
+
+TEST(protect, its_clean_ups_may_suspend_and_are_not_cancellable) {
+    std::string seen;
+    cancel_one_that_runs([&] {
+        miou::protect(miou::protection{.on_cancellation =
+                                           [&] {
+                                               miou::yield();
+                                               seen += "on_cancellation";
+                                           },
+                                       .finally =
+                                           [&](bool) {
+                                               for (int i = 0; i < 5; ++i)
+                                                   miou::yield();
+                                               seen += miou::await_exn(
+                                                   test::anywhere([] { return "finally "; }));
+                                           }},
+                      test::forever);
+    });
+    EXPECT_EQ(seen, "finally on_cancellation");
+}
+
+TEST(protect, what_finally_throws_is_finally_raised) {
+    miou::run({.domains = domains()}, [] {
+        const auto throwing = [] {
+            return miou::protection{.on_cancellation = [] {},
+                                    .finally = [](bool) { throw std::runtime_error{"finally"}; }};
+        };
+        const auto nested = [&](auto fn) {
+            try {
+                miou::protect(throwing(), fn);
+            } catch (const miou::finally_raised& raised) {
+                return test::is<std::runtime_error>(raised.nested());
+            }
+            return false;
+        };
+        EXPECT_TRUE(nested([] {}));
+        EXPECT_TRUE(nested([] { return 3; }));
+        EXPECT_TRUE(nested([] { throw 1; }));
+    });
+}
+
+TEST(protect, what_finally_throws_in_a_cancelled_task_is_finally_raised) {
+    std::string seen;
+    cancel_one_that_runs([&] {
+        try {
+            miou::protect(miou::protection{.on_cancellation = [&] { seen += "on_cancellation "; },
+                                           .finally = [](bool) { throw 1; }},
+                          test::forever);
+        } catch (const miou::finally_raised& raised) {
+            seen += "raised";
+            EXPECT_TRUE(test::is<int>(raised.nested()));
+            throw;
+        }
+    });
+    EXPECT_EQ(seen, "raised");
+}
+
+TEST(protect, what_on_cancellation_throws_is_on_cancellation_raised) {
+    std::string seen;
+    cancel_one_that_runs([&] {
+        try {
+            miou::protect(
+                miou::protection{.on_cancellation = [] { throw 1; }, .finally = [](bool) {}},
+                test::forever);
+        } catch (const miou::on_cancellation_raised& raised) {
+            seen += "raised";
+            EXPECT_TRUE(test::is<int>(raised.nested()));
+            throw;
+        }
+    });
+    EXPECT_EQ(seen, "raised");
+}
+
+TEST(protect, it_nests) {
+    std::string inner;
+    std::string outer;
+    cancel_one_that_runs([&] {
+        miou::protect(noting(outer), [&] { miou::protect(noting(inner), test::forever); });
+    });
+    EXPECT_EQ(inner, "finally(true) on_cancellation ");
+    EXPECT_EQ(outer, "finally(true) on_cancellation ");
+}
+
+TEST(protect, it_needs_a_task) {
+    std::string seen;
+    EXPECT_THROW(miou::protect(noting(seen), [&] { seen += "fn "; }), std::exception);
+}
+
+} // namespace
