@@ -1,0 +1,306 @@
+// Descriptors: who closes them, what that does to those who wait, and when there are no more.
+
+#include "support/domains.hpp"
+#include "support/errors.hpp"
+#include "support/io.hpp"
+#include "support/process.hpp"
+#include "support/sanitized.hpp"
+#include "support/tasks.hpp"
+
+#include "miou/promise.hpp"
+#include "miou_unix/miou_unix.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using test::domains;
+using test::error_in;
+using test::error_of;
+namespace errc = boost::system::errc;
+
+/// Reads until it throws.
+void read_for_ever(const miou_unix::file_descr& f) {
+    char byte[1];
+    for (;;)
+        miou_unix::read(f, byte);
+}
+
+/// Writes until it throws.
+void write_for_ever(const miou_unix::file_descr& f) {
+    const std::string block(100'000, 'x');
+    for (;;)
+        miou_unix::write(f, block);
+}
+
+void accept_for_ever(const miou_unix::file_descr& f) {
+    for (;;)
+        miou_unix::accept(f);
+}
+
+/// A call that parks, and what it parks on.
+struct parked_call {
+    miou_unix::file_descr f;
+    std::function<void(const miou_unix::file_descr&)> call;
+    std::optional<miou_unix::file_descr> peer = {}; // kept open
+};
+
+std::vector<parked_call> calls_that_park() {
+    auto [a, b] = test::socket_pair();
+    auto [c, d] = test::socket_pair();
+    auto [from, to] = test::pipe();
+    auto [from2, to2] = test::pipe();
+    return {{a, read_for_ever, b},
+            {c, write_for_ever, d},
+            {from, read_for_ever, to},
+            {to2, write_for_ever, from2},
+            {test::listen_on_loopback(), accept_for_ever}};
+}
+
+template <class Spawn>
+void close_wakes(Spawn&& spawn) {
+    for (const auto& each : calls_that_park()) {
+        std::atomic<bool> begun = false;
+        const auto task = spawn([&] {
+            begun = true;
+            each.call(each.f);
+        });
+        test::yield_until([&] { return begun.load(); });
+        miou_unix::close(each.f);
+        EXPECT_EQ(error_in(miou::await(task)), errc::bad_file_descriptor);
+    }
+}
+
+TEST(close, wakes_those_who_wait_on_the_same_domain) {
+    miou_unix::run({.domains = domains()}, [] {
+        for (int i = 0; i < 20; ++i)
+            close_wakes([](auto fn) { return miou::async(fn); });
+    });
+}
+
+TEST(close, wakes_those_who_wait_on_another_domain) {
+    miou_unix::run({.domains = test::at_least(1)}, [] {
+        for (int i = 0; i < 20; ++i)
+            close_wakes([](auto fn) { return miou::call(fn); });
+    });
+}
+
+TEST(close, by_a_plain_thread_wakes_too) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [from, to] = test::pipe();
+        const auto reader = test::anywhere([f = from] { read_for_ever(f); });
+        miou::yield();
+        const std::jthread closer{[f = from] { miou_unix::close(f); }};
+        EXPECT_EQ(error_in(miou::await(reader)), errc::bad_file_descriptor);
+    });
+}
+
+TEST(close, wakes_many_on_all_domains) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [a, b] = test::socket_pair();
+        std::vector<miou::promise<void>> tasks;
+        for (int i = 0; i < 10; ++i) {
+            tasks.push_back(miou::async([f = a] { read_for_ever(f); }));
+            tasks.push_back(test::anywhere([f = a] { read_for_ever(f); }));
+            tasks.push_back(test::anywhere([f = a] { write_for_ever(f); }));
+        }
+        miou::yield();
+        miou_unix::close(a);
+        for (const auto& each : miou::await_all(tasks))
+            EXPECT_EQ(error_in(each), errc::bad_file_descriptor);
+    });
+}
+
+TEST(close, wakes_a_task_that_connects) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto listening = test::listen_on_loopback(0);
+        std::vector<miou_unix::file_descr> sockets;
+        std::vector<miou::promise<void>> tasks;
+        for (int i = 0; i < 4; ++i) { // more than the queue of those to be accepted takes
+            sockets.push_back(miou_unix::tcpv4());
+            tasks.push_back(test::anywhere([f = sockets.back(), &listening] {
+                miou_unix::connect(f, miou_unix::getsockname(listening));
+            }));
+        }
+        miou_unix::sleep(0.001);
+        for (const auto& each : sockets)
+            miou_unix::close(each);
+        int woken = 0;
+        for (const auto& each : miou::await_all(tasks))
+            if (each.has_error()) {
+                EXPECT_EQ(error_in(each), errc::bad_file_descriptor);
+                ++woken;
+            }
+        EXPECT_GT(woken, 0);
+    });
+}
+
+TEST(close, a_number_that_is_used_again_is_nothing_to_those_who_waited_before) {
+    const int rounds = test::scaled(300, 100);
+    miou_unix::run({.domains = domains()}, [rounds] {
+        for (int i = 0; i < rounds; ++i) {
+            const auto [old_from, old_to] = test::pipe();
+            std::atomic<bool> begun = false;
+            const auto reader = test::anywhere([&, f = old_from] {
+                begun = true;
+                read_for_ever(f);
+            });
+            test::yield_until([&] { return begun.load(); });
+            miou_unix::close(old_from);
+            const auto [from, to] = test::pipe();
+            miou_unix::write(to, "new");
+            char text[3];
+            miou_unix::really_read(from, text);
+            EXPECT_EQ(std::string(text, 3), "new");
+            EXPECT_EQ(error_in(miou::await(reader)), errc::bad_file_descriptor);
+        }
+    });
+}
+
+TEST(close, whatever_is_called_later_says_that_it_is_closed) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto f = miou_unix::tcpv4();
+        auto copy = f;
+        miou_unix::close(f);
+        char byte[1];
+        const std::vector<std::function<void()>> calls{
+            [&] { miou_unix::close(copy); },
+            [&] { miou_unix::read(copy, byte); },
+            [&] { miou_unix::really_read(copy, byte); },
+            [&] { miou_unix::write(copy, "x"); },
+            [&] { miou_unix::accept(copy); },
+            [&] { miou_unix::connect(copy, test::loopback(9)); },
+            [&] { miou_unix::bind_and_listen(copy, test::loopback()); },
+            [&] { miou_unix::shutdown(copy, SHUT_RDWR); },
+            [&] { miou_unix::getsockname(copy); },
+            [&] { miou_unix::to_file_descr(copy); },
+            [&] { copy.release(); },
+        };
+        for (const auto& each : calls)
+            EXPECT_EQ(error_of(each), errc::bad_file_descriptor);
+    });
+}
+
+TEST(handles, the_last_one_closes) {
+    miou_unix::run({.domains = domains()}, [] {
+        auto [from, to] = test::raw_pipe();
+        std::optional reads{miou_unix::of_file_descr(from)};
+        {
+            auto first = std::optional{miou_unix::of_file_descr(to)};
+            const auto second = *first;
+            first.reset();
+            miou_unix::write(second, "x");
+        }
+        EXPECT_EQ(test::read_to_end(*reads), "x");
+        reads.reset();
+        EXPECT_EQ(::fcntl(from, F_GETFD), -1);
+        EXPECT_EQ(::fcntl(to, F_GETFD), -1);
+    });
+}
+
+TEST(handles, the_last_one_closes_what_other_domains_have_used) {
+    miou_unix::run({.domains = test::at_least(1)}, [] {
+        auto pair = std::optional{test::socket_pair()};
+        miou::await_exn(miou::call([&] {
+            miou_unix::write(pair->first, "x");
+            char byte[1];
+            miou_unix::really_read(pair->second, byte);
+        }));
+        const int raw = miou_unix::to_file_descr(pair->second);
+        pair.reset();
+        const test::deadline patience;
+        test::yield_until([&] { return ::fcntl(raw, F_GETFD) < 0 || patience.has_passed(); });
+        EXPECT_FALSE(patience.has_passed());
+    });
+}
+
+TEST(handles, may_be_copied_and_dropped_on_all_domains_at_once) {
+    miou_unix::run({.domains = domains()}, [] {
+        auto shared = std::optional{test::socket_pair()};
+        std::vector<miou::promise<void>> tasks;
+        for (int i = 0; i < 8; ++i)
+            tasks.push_back(test::anywhere([pair = *shared] {
+                for (int k = 0; k < 50; ++k) {
+                    const auto copy = pair;
+                    miou_unix::write(copy.first, "x");
+                    char byte[1];
+                    miou_unix::really_read(copy.second, byte);
+                }
+            }));
+        shared.reset();
+        for (const auto& each : miou::await_all(tasks))
+            each.value();
+    });
+}
+
+TEST(handles, of_no_descriptor_there_are_none) {
+    EXPECT_EQ(error_of([] { miou_unix::of_file_descr(-1); }), errc::bad_file_descriptor);
+    EXPECT_EQ(error_of([] { miou_unix::of_file_descr({.non_blocking = false}, 1 << 20); }),
+              errc::bad_file_descriptor);
+}
+
+TEST(release, gives_the_raw_descriptor_back) {
+    miou_unix::run({.domains = domains()}, [] {
+        auto [from, to] = test::pipe();
+        miou_unix::write(to, "a");
+        const int raw = to.release();
+        EXPECT_EQ(error_of([f = to] { miou_unix::write(f, "x"); }), errc::bad_file_descriptor);
+        EXPECT_EQ(error_of([f = to]() mutable { f.release(); }), errc::bad_file_descriptor);
+        EXPECT_EQ(::write(raw, "b", 1), 1);
+        EXPECT_EQ(::close(raw), 0);
+        EXPECT_EQ(test::read_to_end(from), "ab");
+    });
+}
+
+TEST(release, wakes_those_who_wait_on_all_domains_and_closes_nothing) {
+    for (int i = 0; i < 20; ++i) {
+        int raw = -1;
+        miou_unix::run({.domains = domains()}, [&] {
+            auto [from, to] = test::pipe();
+            const auto here = miou::async([f = from] { read_for_ever(f); });
+            const auto there = test::anywhere([f = from] { read_for_ever(f); });
+            const auto busy = test::anywhere([f = to] { write_for_ever(f); });
+            for (int k = 0; k < i; ++k)
+                miou::yield();
+            raw = from.release();
+            EXPECT_EQ(error_in(miou::await(here)), errc::bad_file_descriptor);
+            EXPECT_EQ(error_in(miou::await(there)), errc::bad_file_descriptor);
+            miou::cancel(busy);
+        });
+        EXPECT_GE(::fcntl(raw, F_GETFD), 0);
+        ::close(raw);
+    }
+}
+
+TEST(eventfd, is_read_and_written_like_any_other) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto f = miou_unix::of_file_descr(::eventfd(0, EFD_CLOEXEC));
+        const auto reader = test::anywhere([&] {
+            std::uint64_t counted = 0;
+            miou_unix::really_read(f, std::span{&counted, 1});
+            return counted;
+        });
+        miou::yield();
+        const std::uint64_t three = 3;
+        miou_unix::write(f, std::span{&three, 1});
+        EXPECT_EQ(miou::await_exn(reader), 3u);
+    });
+}
+
+} // namespace
