@@ -88,7 +88,7 @@ std::size_t await_any_promise(std::span<task* const> children, const char* calle
     return await_any(here, children);
 }
 
-void consume_promise(task& child) {
+void consume_task(task& child) {
     consume(child);
 }
 

@@ -123,7 +123,7 @@ void start(task& made, scheduler* home, std::span<const ownership> give, orphana
 /// Waits for it on behalf of the running task; its outcome may then be read.
 void await_promise(task& child, const char* caller);
 std::size_t await_any_promise(std::span<task* const> children, const char* caller);
-void consume_promise(task& child);
+void consume_task(task& child);
 void cancel_promise(task& child);
 void cancel_promises_but(std::span<task* const> children, const task& kept);
 std::vector<scheduler*> other_domains(const char* caller);
@@ -152,6 +152,16 @@ std::vector<task*> tasks_of(const Range& promises) {
     for (const auto& each : promises)
         tasks.push_back(&each.task());
     return tasks;
+}
+
+/// The outcome of a child that has finished; moved out only if it cannot be copied.
+template <class T>
+result<T> consume_promise(const promise<T>& finished) {
+    consume_task(finished.task());
+    if constexpr (std::is_void_v<T> || std::is_copy_constructible_v<T>)
+        return finished.task().outcome();
+    else
+        return finished.task().take();
 }
 
 template <class Range>
@@ -237,8 +247,7 @@ template <std::ranges::forward_range Range>
 result<detail::promised_t<Range>> await_one(const Range& promises) {
     const auto chosen =
         detail::await_any_of(promises, detail::tasks_of(promises), "miou::await_one");
-    detail::consume_promise(chosen.task());
-    return chosen.task().outcome();
+    return detail::consume_promise(chosen);
 }
 template <class T>
 result<T> await_one(std::initializer_list<promise<T>> promises) {
@@ -251,9 +260,8 @@ template <std::ranges::forward_range Range>
 result<detail::promised_t<Range>> await_first(const Range& promises) {
     const std::vector<detail::task*> tasks = detail::tasks_of(promises);
     const auto chosen = detail::await_any_of(promises, tasks, "miou::await_first");
-    detail::consume_promise(chosen.task());
     detail::cancel_promises_but(tasks, chosen.task());
-    return chosen.task().take();
+    return detail::consume_promise(chosen);
 }
 template <class T>
 result<T> await_first(std::initializer_list<promise<T>> promises) {

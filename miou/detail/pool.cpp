@@ -69,13 +69,12 @@ private:
     void domain(std::size_t number) noexcept {
         std::optional<scheduler> self;
         const bool entered = boot(self, number);
+        if (number == 0 && entered)
+            start_root(*self);
         // A task may send to every domain, so the first one waits until they all exist.
         booted_.arrive_and_wait();
-        if (!boot_failure_) {
-            if (number == 0)
-                start_root(*self);
+        if (!boot_failure_)
             self->run();
-        }
         if (number == 0 && entered)
             wait_for_guests(*self);
         // A domain may still be inside `send` to another one: none leaves before they all are done.

@@ -71,7 +71,7 @@ public:
     }
 
     signal_behavior install(int number, scheduler& dom0, std::shared_ptr<handler> fn) {
-        const std::scoped_lock lock{guard_};
+        const std::scoped_lock lock{lifecycle_, guard_};
         start();
         struct sigaction ours = {};
         ours.sa_handler = &count_delivery;
@@ -107,6 +107,7 @@ public:
     }
 
     void restore(scheduler& dom0) noexcept {
+        const std::scoped_lock until_joined{lifecycle_};
         std::thread finished;
         {
             const std::scoped_lock lock{guard_};
@@ -175,6 +176,7 @@ private:
         }
     }
 
+    std::mutex lifecycle_; // of the thread; taken before `guard_`, which the thread takes
     std::mutex guard_;
     std::map<int, registration> registrations_;
     std::thread thread_;
