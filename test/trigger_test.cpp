@@ -168,8 +168,10 @@ TEST(trigger, it_may_be_destroyed_as_soon_as_await_has_returned) {
             while (!stop.stop_requested())
                 if (miou::trigger* const each = shared.exchange(nullptr))
                     each->signal();
+                else
+                    std::this_thread::yield();
         }};
-        for (int i = 0; i < 200; ++i) {
+        for (int i = 0; i < 100; ++i) {
             auto mine = std::make_unique<miou::trigger>();
             shared = mine.get();
             EXPECT_EQ(mine->await(), nullptr);
