@@ -1,0 +1,142 @@
+#include "support/echo_server.hpp"
+
+#include "support/domains.hpp"
+#include "support/io.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <system_error>
+
+extern char** environ;
+
+namespace test {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Starts `command`; what it prints goes to `out`.
+::pid_t start(std::vector<std::string> command, int out) {
+    std::vector<char*> arguments;
+    for (std::string& each : command)
+        arguments.push_back(each.data());
+    arguments.push_back(nullptr);
+    ::posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
+    ::pid_t pid = -1;
+    const int error =
+        ::posix_spawn(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (error != 0)
+        throw std::system_error{error, std::generic_category(), command[0]};
+    return pid;
+}
+
+} // namespace
+
+child_program::child_program(const std::vector<std::string>& command,
+                             std::optional<unsigned> descriptors) {
+    std::vector<std::string> whole;
+    if (descriptors)
+        whole = {"/bin/sh", "-c",
+                 "ulimit -n " + std::to_string(*descriptors) + "; exec \"$0\" \"$@\""};
+    whole.insert(whole.end(), command.begin(), command.end());
+    const auto [from, to] = raw_pipe();
+    pid_ = start(whole, to);
+    ::close(to);
+    reader_ = std::jthread{[this, from = from] { drain(from); }};
+}
+
+child_program::~child_program() {
+    if (!status_) {
+        ::kill(pid_, SIGKILL);
+        wait();
+    }
+}
+
+void child_program::drain(int from) {
+    std::array<char, 4096> buffer;
+    for (::ssize_t length; (length = ::read(from, buffer.data(), buffer.size())) > 0;) {
+        const std::scoped_lock lock{guard_};
+        printed_.append(buffer.data(), static_cast<std::size_t>(length));
+        changed_.notify_all();
+    }
+    ::close(from);
+}
+
+void child_program::send(int signal) const {
+    ::kill(pid_, signal);
+}
+
+int child_program::wait() {
+    if (!status_) {
+        int status = 0;
+        ::waitpid(pid_, &status, 0);
+        status_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+        reader_.join(); // all that it printed is there
+    }
+    return *status_;
+}
+
+bool child_program::prints(const std::string& text) {
+    std::unique_lock lock{guard_};
+    return changed_.wait_for(lock, 20s, [&] { return printed_.find(text) != std::string::npos; });
+}
+
+std::string child_program::printed() const {
+    const std::scoped_lock lock{guard_};
+    return printed_;
+}
+
+std::chrono::milliseconds child_program::processor_time() const {
+    std::ifstream file{"/proc/" + std::to_string(pid_) + "/stat"};
+    std::string before_the_state;
+    std::getline(file, before_the_state, ')'); // a name may contain anything
+    std::string ignored;
+    for (int field = 3; field < 14; ++field)
+        file >> ignored;
+    long user = 0;
+    long system = 0;
+    file >> user >> system;
+    return (user + system) * 1000ms / ::sysconf(_SC_CLK_TCK);
+}
+
+std::size_t child_program::open_descriptors() const {
+    std::size_t count = 0;
+    for ([[maybe_unused]] const auto& each :
+         std::filesystem::directory_iterator{"/proc/" + std::to_string(pid_) + "/fd"})
+        ++count;
+    return count;
+}
+
+std::vector<std::string> echo_command(const std::vector<std::string>& options) {
+    const char* const path = std::getenv("ECHO");
+    if (path == nullptr)
+        throw std::runtime_error{"ECHO does not say where the program is: start this by Meson"};
+    std::vector<std::string> command{path};
+    command.insert(command.end(), options.begin(), options.end());
+    return command;
+}
+
+echo_server::echo_server(std::optional<unsigned> descriptors)
+    : child_program{echo_command({"--port=0", "--domains=" + std::to_string(domains())}),
+                    descriptors} {
+    const std::string before_port = "listening on 127.0.0.1:";
+    if (!prints(", Ctrl-C stops\n"))
+        throw std::runtime_error{"echo does not listen: " + printed()};
+    const std::string text = printed();
+    port_ = static_cast<std::uint16_t>(
+        std::stoi(text.substr(text.find(before_port) + before_port.size())));
+}
+
+} // namespace test
