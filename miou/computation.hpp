@@ -125,7 +125,7 @@ public:
     std::optional<result<T>> peek() const { return is_running() ? std::nullopt : shared_->outcome; }
 
     /// Has `t` signaled on completion. False if the computation is complete, or `t` was signaled.
-    /// `t` must be detached before it is destroyed, unless the computation has completed.
+    /// `t` must be detached before it is destroyed, unless it was signaled.
     bool try_attach(trigger& t) const { return shared_->state.attach(t); }
     /// Signals `t` and forgets it. Returns when nobody else touches `t` any more.
     void detach(trigger& t) const { shared_->state.detach(t); }
@@ -155,10 +155,11 @@ private:
 
     template <class F>
     bool complete_with(F&& make) const {
+        const auto kept = shared_; // who is signaled may destroy this handle
         if (!is_running())
             return false;
         result<T> made = make(); // outside of the guard: it may run the user's code
-        return shared_->state.complete([&] { shared_->outcome.emplace(std::move(made)); });
+        return kept->state.complete([&] { kept->outcome.emplace(std::move(made)); });
     }
 
     std::shared_ptr<shared> shared_;

@@ -49,10 +49,10 @@ void condition::signal() noexcept {
 }
 
 void condition::broadcast() noexcept {
-    // Only those that wait now: one that is woken may wait again before this is over.
-    const std::uint64_t end = waiters_.next_ticket(waiters_.guard());
-    while (detail::waiter* const each = waiters_.pop_before(waiters_.guard(), end))
-        each->woken.signal();
+    // All that wait now, and none that waits again. Who is woken may destroy this condition.
+    detail::waiter* each = waiters_.pop_all(waiters_.guard());
+    while (each != nullptr)
+        std::exchange(each, each->next)->woken.signal();
 }
 
 } // namespace miou

@@ -66,7 +66,7 @@ private:
 };
 
 /// One domain's view of the system, made by `run`'s `.events` on the domain's own thread. All three
-/// are optional: a missing `select` finds nothing and sleeps until it is interrupted.
+/// are optional, but a `select` needs an `interrupt`.
 /// OCaml: `Miou.events`.
 struct events {
     /// Looks at the system and returns the suspension points to resume. `block` says that the

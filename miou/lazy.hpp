@@ -56,10 +56,11 @@ private:
         }
         try {
             settle(result<T>{boost::system::in_place_value, fn_()});
-        } catch (const cancelled&) {
-            settle(std::nullopt);
-            throw;
         } catch (...) {
+            if (detail::cancellation_due()) {
+                settle(std::nullopt);
+                throw;
+            }
             settle(result<T>{boost::system::in_place_error, std::current_exception()});
         }
     }

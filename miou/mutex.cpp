@@ -89,18 +89,26 @@ void mutex::lock_contended(detail::identity self) {
 }
 
 void mutex::unlock_contended(detail::identity self) {
-    detail::waiter* next;
-    {
-        const auto held = waiters_.guard();
-        if ((word_.load(memory_order_relaxed) & ~contended) != self)
-            throw std::system_error{std::make_error_code(std::errc::operation_not_permitted),
-                                    "miou::mutex::unlock: the caller does not hold the mutex"};
-        next = waiters_.pop(held);
-        const detail::identity owner = next ? next->who : 0;
-        word_.store(waiters_.empty(held) ? owner : owner | contended, memory_order_release);
+    for (;;) {
+        detail::waiter* next;
+        {
+            const auto held = waiters_.guard();
+            if ((word_.load(memory_order_relaxed) & ~contended) != self)
+                throw std::system_error{std::make_error_code(std::errc::operation_not_permitted),
+                                        "miou::mutex::unlock: the caller does not hold the mutex"};
+            next = waiters_.pop(held);
+            if (next != nullptr)
+                word_.store(waiters_.empty(held) ? next->who : next->who | contended,
+                            memory_order_release);
+        }
+        if (next != nullptr)
+            return next->woken.signal();
+        // Who waited was cancelled. The guard must be let go before the mutex is: the next owner
+        // may destroy it.
+        detail::identity seen = self;
+        if (word_.compare_exchange_strong(seen, 0, memory_order_release, memory_order_relaxed))
+            return;
     }
-    if (next != nullptr)
-        next->woken.signal();
 }
 
 } // namespace miou

@@ -11,14 +11,10 @@ namespace {
 using detail::scheduler;
 using detail::task;
 
-task* owner_of(const detail::resource& r) noexcept {
-    return r.owner.load(detail::memory_order_relaxed);
-}
-
 /// The running task, which must own `r`.
 task& require_owner(const detail::resource& r, const char* caller) {
     task& self = scheduler::of_running_task(caller).current();
-    if (owner_of(r) != &self)
+    if (!r.is_owned_by(self))
         throw not_owner{std::string{caller} + ": " + self.describe() +
                         " does not own the resource"};
     return self;
@@ -28,22 +24,20 @@ task& require_owner(const detail::resource& r, const char* caller) {
 
 void ownership::own() const {
     task& self = scheduler::of_running_task("miou::ownership::own").current();
-    const task* const owner = owner_of(*resource_);
-    if (owner == &self)
+    if (resource_->is_owned_by(self))
         throw std::invalid_argument{"The current promise already holds the resource given"};
-    if (owner != nullptr)
+    if (!resource_->claim(self))
         throw not_owner{"miou::ownership::own: another task owns the resource"};
-    resource_->attach_to(self);
 }
 
 void ownership::disown() const {
     require_owner(*resource_, "miou::ownership::disown");
-    resource_->detach();
+    resource_->disown();
 }
 
 void ownership::release() const {
     require_owner(*resource_, "miou::ownership::release");
-    resource_->detach()->finalise();
+    resource_->disown()->finalise();
 }
 
 void ownership::transfer() const {
@@ -51,15 +45,10 @@ void ownership::transfer() const {
     if (self.parent == nullptr)
         throw std::invalid_argument{"The current promise has no parent, so it is impossible to "
                                     "transfer a resource"};
-    auto kept = resource_->detach();
-    if (self.parent->home == self.home) {
-        kept->attach_to(*self.parent);
-        return;
-    }
-    detail::resource& sent = *kept;
-    sent.destination = self.parent;
-    sent.in_transit = std::move(kept);
-    self.parent->home->send(sent); // arrives before the end of this task does
+    if (self.parent->home == self.home)
+        resource_->give_to(*self.parent);
+    else
+        resource_->send_to(*self.parent);
 }
 
 void ownership::check() const {
@@ -67,14 +56,15 @@ void ownership::check() const {
 }
 
 void ownership::require_givable(const char* caller) const {
-    if (owner_of(*resource_) != nullptr)
+    if (resource_->is_owned())
         require_owner(*resource_, caller);
 }
 
-void ownership::give_to(detail::task& child) const {
-    if (owner_of(*resource_) != nullptr)
-        resource_->detach();
-    resource_->attach_to(child);
+void ownership::give_to(detail::task& child, const char* caller) const {
+    if (resource_->claim(child))
+        return;
+    require_owner(*resource_, caller);
+    resource_->give_to(child);
 }
 
 } // namespace miou

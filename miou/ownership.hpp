@@ -47,8 +47,9 @@ public:
     /// Throws `not_owner` unless the running task is the owner.
     void check() const;
 
-    // For spawning functions: hands the resource to a task that has not started.
-    void give_to(detail::task& child) const;
+    // For spawning functions: hands the resource, of the running task or of nobody, to a child that
+    // was not spawned yet. Throws `not_owner`.
+    void give_to(detail::task& child, const char* caller) const;
     void require_givable(const char* caller) const;
 
 private:

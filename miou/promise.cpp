@@ -5,6 +5,7 @@
 #include "miou/detail/cancellation.hpp"
 #include "miou/detail/family.hpp"
 #include "miou/detail/orphanage.hpp"
+#include "miou/detail/resource.hpp"
 #include "miou/detail/scheduler.hpp"
 
 #include <string>
@@ -16,7 +17,7 @@ namespace {
 void check_spawn(scheduler& here, std::span<const ownership> give, orphanage* collector,
                  const char* caller) {
     for (const ownership& each : give)
-        each.require_givable(caller);
+        each.require_givable(caller); // before anything has been moved
     if (collector != nullptr)
         collector->acquire(here);
 }
@@ -68,8 +69,15 @@ scheduler& check_call(const call_options& options, orphanage* collector) {
 
 void start(task& made, scheduler* home, std::span<const ownership> give, orphanage* collector) {
     scheduler& here = *this_scheduler;
-    for (const ownership& each : give)
-        each.give_to(made);
+    try {
+        for (const ownership& each : give)
+            each.give_to(made, "miou: .give");
+    } catch (...) { // another domain was faster
+        while (made.resources)
+            made.resources->give_to(here.current());
+        made.leave_tree();
+        throw;
+    }
     if (collector != nullptr)
         collector->add(made);
     spawn(here, here.current(), made, home ? *home : here);
@@ -116,6 +124,10 @@ bool wait_for_one(orphanage& owned) {
     return owned.wait(*this_scheduler);
 }
 
+bool cancellation_due() noexcept {
+    return in_task() && this_scheduler->cancellation_due();
+}
+
 bool in_task() noexcept {
     return scheduler::of_running_task_or_null() != nullptr;
 }
@@ -125,8 +137,8 @@ uncancellable_section::uncancellable_section(const char* caller) {
 }
 
 uncancellable_section::~uncancellable_section() {
-    --this_scheduler->current().shields;
-    end_of_shield(*this_scheduler);
+    if (--this_scheduler->current().shields == 0)
+        end_of_shield(*this_scheduler);
 }
 
 } // namespace detail

@@ -147,7 +147,7 @@ promise<result_of<F>> call_with(const call_options& options, orphanage* collecto
 }
 
 template <class Range>
-std::vector<task*> tasks_of(const Range& promises) {
+std::vector<task*> tasks_of(Range& promises) {
     std::vector<task*> tasks;
     for (const auto& each : promises)
         tasks.push_back(&each.task());
@@ -165,10 +165,21 @@ result<T> consume_promise(const promise<T>& finished) {
 }
 
 template <class Range>
-promise<promised_t<Range>> await_any_of(const Range& promises, std::span<task* const> tasks,
+promise<promised_t<Range>> await_any_of(Range& promises, std::span<task* const> tasks,
                                         const char* caller) {
     const std::size_t chosen = await_any_promise(tasks, caller);
     return *std::next(std::ranges::begin(promises), static_cast<std::ptrdiff_t>(chosen));
+}
+
+/// An element of a range that is passed by forwarding reference: moved out of a temporary
+/// container, copied from anything that somebody else still has.
+template <class Range, class Element>
+decltype(auto) taken_from(Element& element) noexcept {
+    if constexpr (std::is_lvalue_reference_v<Range> || std::ranges::borrowed_range<Range> ||
+                  std::ranges::view<std::remove_cvref_t<Range>>)
+        return element;
+    else
+        return std::move(element);
 }
 
 } // namespace detail
@@ -244,7 +255,7 @@ T await_exn(promise<T>&& p) {
 /// Throws `std::invalid_argument` for an empty list, and what `await` throws. Suspends unless one
 /// has finished; cancellable. OCaml: `Miou.await_one`.
 template <std::ranges::forward_range Range>
-result<detail::promised_t<Range>> await_one(const Range& promises) {
+result<detail::promised_t<Range>> await_one(Range&& promises) {
     const auto chosen =
         detail::await_any_of(promises, detail::tasks_of(promises), "miou::await_one");
     return detail::consume_promise(chosen);
@@ -257,7 +268,7 @@ result<T> await_one(std::initializer_list<promise<T>> promises) {
 /// `await_one`, but cancels the others and waits until they have unwound. OCaml:
 /// `Miou.await_first`.
 template <std::ranges::forward_range Range>
-result<detail::promised_t<Range>> await_first(const Range& promises) {
+result<detail::promised_t<Range>> await_first(Range&& promises) {
     const std::vector<detail::task*> tasks = detail::tasks_of(promises);
     const auto chosen = detail::await_any_of(promises, tasks, "miou::await_first");
     detail::cancel_promises_but(tasks, chosen.task());
@@ -310,10 +321,12 @@ auto parallel(F&& fn, Range&& elements, boost::source_location site = BOOST_CURR
     const std::vector<detail::scheduler*> domains = detail::other_domains("miou::parallel");
     std::vector<promise<std::remove_cvref_t<std::invoke_result_t<F&, element>>>> children;
     for (auto&& each : elements) {
-        auto run_one = [&fn, mine = element(std::forward<decltype(each)>(each))]() mutable {
+        auto run_one = [&fn, mine = element(detail::taken_from<Range>(each))]() mutable {
             return std::invoke(fn, std::move(mine));
         };
-        children.emplace_back(detail::make_task(std::move(run_one), site));
+        promise<std::remove_cvref_t<std::invoke_result_t<F&, element>>> child{
+            detail::make_task(std::move(run_one), site)};
+        children.push_back(std::move(child));
         detail::start(children.back().task(), domains[(children.size() - 1) % domains.size()], {},
                       nullptr);
     }
@@ -343,6 +356,8 @@ void consume_budget();
 namespace detail {
 
 bool in_task() noexcept;
+/// The running task, if any, was cancelled, and its next suspension will say so.
+bool cancellation_due() noexcept;
 
 class uncancellable_section {
 public:

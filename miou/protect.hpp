@@ -3,6 +3,7 @@
 
 #include "miou/errors.hpp"
 #include "miou/promise.hpp"
+#include "miou/unique_function.hpp"
 
 #include <exception>
 #include <functional>
@@ -11,14 +12,11 @@
 
 namespace miou {
 
-/// What `protect` runs when its function has ended.
-template <class OnCancellation, class Finally>
+/// What `protect` runs when its function has ended; what is left out is nothing.
 struct protection {
-    OnCancellation on_cancellation; // ()
-    Finally finally;                // (bool cancelled)
+    unique_function<void()> on_cancellation = {};
+    unique_function<void(bool cancelled)> finally = {};
 };
-template <class OnCancellation, class Finally>
-protection(OnCancellation, Finally) -> protection<OnCancellation, Finally>;
 
 /// Runs `fn`, then `finally(cancelled)`, then, if `fn` ended by a cancellation,
 /// `on_cancellation()`; returns what `fn` returned or throws what it threw. Both clean-ups may
@@ -26,18 +24,20 @@ protection(OnCancellation, Finally) -> protection<OnCancellation, Finally>;
 ///
 /// Throws `finally_raised` or `on_cancellation_raised` when a clean-up throws, in place of what
 /// `fn` threw, and `outside_of_task`. OCaml: `Miou.protect ~on_cancellation ~finally fn`.
-template <class OnCancellation, class Finally, class F>
-auto protect(protection<OnCancellation, Finally> cleanup, F&& fn) -> std::invoke_result_t<F> {
+template <class F>
+auto protect(protection cleanup, F&& fn) -> std::invoke_result_t<F> {
     const auto finally = [&](bool was_cancelled) {
         try {
-            uncancellable([&] { cleanup.finally(was_cancelled); });
+            if (cleanup.finally)
+                uncancellable([&] { cleanup.finally(was_cancelled); });
         } catch (...) {
             throw finally_raised{std::current_exception()};
         }
     };
     const auto on_cancellation = [&] {
         try {
-            uncancellable([&] { cleanup.on_cancellation(); });
+            if (cleanup.on_cancellation)
+                uncancellable([&] { cleanup.on_cancellation(); });
         } catch (...) {
             throw on_cancellation_raised{std::current_exception()};
         }

@@ -10,7 +10,7 @@ bool mark(scheduler& here, task& t) noexcept {
     if (t.cancelled)
         return false;
     t.cancelled = true;
-    if (t.parked_shielded)
+    if (t.left_shielded)
         return true;
     switch (t.parked) {
     case task::parking::none: // in a run queue, running, or not started: it will see the mark
@@ -55,7 +55,7 @@ void cancel_subtree(scheduler& here, task& root) noexcept {
         if (!mark(here, t))
             continue;
         for (task& child : t.children) {
-            if (child.collected || child.shielded)
+            if (child.collected || (child.shielded && t.left_shielded))
                 continue;
             if (child.home != &here)
                 send_cancellation(child);
@@ -66,11 +66,14 @@ void cancel_subtree(scheduler& here, task& root) noexcept {
 }
 
 void end_of_shield(scheduler& here) noexcept {
-    if (!here.cancellation_due())
-        return;
-    for (task& child : here.current().children)
-        if (std::exchange(child.shielded, false))
-            request_cancel(here, child);
+    task& self = here.current();
+    // The children of the section are the youngest ones.
+    for (auto child = self.children.rbegin(); child != self.children.rend() && child->shielded;
+         ++child) {
+        child->shielded = false;
+        if (self.cancelled)
+            request_cancel(here, *child);
+    }
 }
 
 } // namespace miou::detail

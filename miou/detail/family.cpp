@@ -69,13 +69,20 @@ void unwind_children(scheduler& here, task& self) noexcept {
         consume(self.children.front());
 }
 
+/// Until nothing is left: a finaliser may spawn, a child may transfer a resource.
+void unwind(scheduler& here, task& self) noexcept {
+    do {
+        unwind_children(here, self);
+        finalise_resources(self);
+    } while (self.resources || !self.children.empty());
+}
+
 void run_function(task& self) noexcept {
-    if (self.error) // there was no stack for it
-        return;
     try {
         if (self.cancelled)
             throw cancelled{};
-        self.invoke();
+        if (!self.error) // there is a stack for it
+            self.invoke();
     } catch (...) {
         self.error = std::current_exception();
     }
@@ -98,7 +105,7 @@ void log_failure(const task& handler) noexcept {
 void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept {
     child.home = &home;
     child.parent = &parent;
-    child.parent_uid = parent.uid;
+    child.parent_identity = here.identity_of(parent);
     child.uid = here.next_uid();
     child.shielded = parent.shields != 0 || here.exceptions_in_flight() != 0;
     child.cancelled = parent.cancelled && !child.shielded;
@@ -111,7 +118,7 @@ void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept
 }
 
 bool is_child_of_running_task(const scheduler& here, const task& child) noexcept {
-    return child.parent == &here.current() && child.parent_uid == here.current().uid;
+    return child.parent_identity == here.identity_of(here.current());
 }
 
 void require_child(scheduler& here, const task& child, const char* caller) {
@@ -221,12 +228,13 @@ void complete(scheduler& here, task& self) noexcept {
     ++self.shields; // for good: what follows is clean-up
 
     std::exception_ptr broken = self.error ? nullptr : rule_broken_by(self);
-    unwind_children(here, self);
-    finalise_resources(self);
-    // Last, since children may refer to what the function captured. What was captured may spawn
-    // in its destructor.
+    unwind(here, self);
+    // After the children, which may refer to what the function captured. What was captured may use
+    // miou in its destructor, by the same rules.
     self.drop_function();
-    unwind_children(here, self);
+    if (!self.error && !broken)
+        broken = rule_broken_by(self);
+    unwind(here, self);
     if (broken) {
         self.drop_value();
         self.error = std::make_exception_ptr(cancelled{});

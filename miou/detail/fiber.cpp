@@ -20,6 +20,7 @@
 #define MIOU_TSAN 1
 #endif
 #ifdef MIOU_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef MIOU_TSAN
@@ -102,6 +103,9 @@ fiber& fiber::create(stack memory, fiber_thread& thread, void (*body)(fiber&, vo
 stack fiber::destroy(fiber& idle) noexcept {
     const stack memory = idle.memory_;
     idle.~fiber();
+#ifdef MIOU_ASAN
+    __asan_unpoison_memory_region(memory.base, memory.size); // frames that were never left
+#endif
     return memory;
 }
 

@@ -29,7 +29,7 @@ namespace {
 using handler = signal_behavior::handler;
 
 constinit atomic<unsigned> pending[NSIG] = {};
-sem_t posted; // initialised before the first handler is installed
+sem_t posted; // made with the relay, before the first handler is installed
 static_assert(atomic<unsigned>::is_always_lock_free);
 
 extern "C" void count_delivery(int number) {
@@ -39,9 +39,13 @@ extern "C" void count_delivery(int number) {
     errno = saved;
 }
 
+/// A run's function for a signal. Runs nest and overlap: the newest one has the signal.
 struct registration {
     scheduler* dom0;
     std::shared_ptr<handler> fn;
+};
+struct handled_signal {
+    std::vector<registration> runs; // never empty
     struct sigaction before;
 };
 
@@ -73,36 +77,32 @@ public:
     signal_behavior install(int number, scheduler& dom0, std::shared_ptr<handler> fn) {
         const std::scoped_lock lock{lifecycle_, guard_};
         start();
-        struct sigaction ours = {};
-        ours.sa_handler = &count_delivery;
-        ours.sa_flags = SA_RESTART;
-        ::sigemptyset(&ours.sa_mask);
-        struct sigaction before;
-        if (::sigaction(number, &ours, &before) != 0)
-            throw std::invalid_argument{"miou::sys_signal: signal " + std::to_string(number) +
-                                        " cannot be handled"};
-        const auto found = registrations_.find(number);
-        if (found == registrations_.end()) {
-            registrations_.emplace(number, registration{&dom0, std::move(fn), before});
+        const auto found = handled_.find(number);
+        if (found == handled_.end()) {
+            struct sigaction ours = {};
+            ours.sa_handler = &count_delivery;
+            ours.sa_flags = SA_RESTART;
+            ::sigemptyset(&ours.sa_mask);
+            pending[number].store(0, memory_order_relaxed);
+            const struct sigaction before = exchange_action(number, ours);
+            handled_.emplace(number, handled_signal{{{&dom0, std::move(fn)}}, before});
             return signal_behavior{before};
         }
-        signal_behavior previous{found->second.fn};
-        found->second.dom0 = &dom0;
-        found->second.fn = std::move(fn);
+        std::vector<registration>& runs = found->second.runs;
+        signal_behavior previous{runs.back().fn};
+        std::erase_if(runs, [&](const registration& each) { return each.dom0 == &dom0; });
+        runs.push_back({&dom0, std::move(fn)});
         return previous;
     }
 
     signal_behavior set(int number, const struct sigaction& action) {
         const std::scoped_lock lock{guard_};
-        struct sigaction before;
-        if (::sigaction(number, &action, &before) != 0)
-            throw std::invalid_argument{"miou::sys_signal: signal " + std::to_string(number) +
-                                        " cannot be handled"};
-        const auto found = registrations_.find(number);
-        if (found == registrations_.end())
+        const struct sigaction before = exchange_action(number, action);
+        const auto found = handled_.find(number);
+        if (found == handled_.end())
             return signal_behavior{before};
-        signal_behavior previous{std::move(found->second.fn)};
-        registrations_.erase(found);
+        signal_behavior previous{std::move(found->second.runs.back().fn)};
+        handled_.erase(found);
         return previous;
     }
 
@@ -111,15 +111,18 @@ public:
         std::thread finished;
         {
             const std::scoped_lock lock{guard_};
-            std::erase_if(registrations_, [&](auto& entry) {
-                auto& [number, it] = entry;
-                if (it.dom0 != &dom0)
-                    return false;
-                ::sigaction(number, &it.before, nullptr);
-                pending[number].store(0, memory_order_relaxed);
-                return true;
-            });
-            if (registrations_.empty() && thread_.joinable()) {
+            for (auto at = handled_.begin(); at != handled_.end();) {
+                auto& [number, it] = *at;
+                std::erase_if(it.runs,
+                              [&](const registration& each) { return each.dom0 == &dom0; });
+                if (it.runs.empty()) {
+                    ::sigaction(number, &it.before, nullptr);
+                    at = handled_.erase(at);
+                } else {
+                    ++at;
+                }
+            }
+            if (handled_.empty() && thread_.joinable()) {
                 stopping_.store(true, memory_order_relaxed);
                 ::sem_post(&posted);
                 finished = std::move(thread_);
@@ -138,18 +141,27 @@ public:
     std::vector<due> take_due(scheduler& dom0) {
         const std::scoped_lock lock{guard_};
         std::vector<due> taken;
-        for (auto& [number, it] : registrations_)
-            if (it.dom0 == &dom0)
+        for (auto& [number, it] : handled_)
+            if (it.runs.back().dom0 == &dom0)
                 if (const unsigned times = pending[number].exchange(0, memory_order_acq_rel))
-                    taken.push_back({number, times, it.fn});
+                    taken.push_back({number, times, it.runs.back().fn});
         return taken;
     }
 
 private:
+    relay() noexcept { ::sem_init(&posted, 0, 0); }
+
+    static struct sigaction exchange_action(int number, const struct sigaction& action) {
+        struct sigaction before;
+        if (::sigaction(number, &action, &before) != 0)
+            throw std::invalid_argument{"miou::sys_signal: signal " + std::to_string(number) +
+                                        " cannot be handled"};
+        return before;
+    }
+
     void start() {
         if (thread_.joinable())
             return;
-        ::sem_init(&posted, 0, 0);
         stopping_.store(false, memory_order_relaxed);
         sigset_t all, before;
         ::sigfillset(&all);
@@ -170,15 +182,15 @@ private:
             if (stopping_.load(memory_order_relaxed))
                 return;
             const std::scoped_lock lock{guard_};
-            for (auto& [number, it] : registrations_)
+            for (auto& [number, it] : handled_)
                 if (pending[number].load(memory_order_relaxed) != 0)
-                    it.dom0->notify_of_signals();
+                    it.runs.back().dom0->notify_of_signals();
         }
     }
 
     std::mutex lifecycle_; // of the thread; taken before `guard_`, which the thread takes
     std::mutex guard_;
-    std::map<int, registration> registrations_;
+    std::map<int, handled_signal> handled_;
     std::thread thread_;
     atomic<bool> stopping_ = false;
 };

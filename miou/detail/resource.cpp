@@ -1,33 +1,66 @@
 #include "miou/detail/resource.hpp"
 
+#include "miou/detail/scheduler.hpp"
 #include "miou/logs.hpp"
 
 namespace miou::detail {
 
-void resource::attach_to(task& new_owner) {
-    owner.store(&new_owner, memory_order_relaxed);
-    previous = nullptr;
-    next = std::move(new_owner.resources);
-    if (next)
-        next->previous = this;
-    new_owner.resources = shared_from_this();
+bool resource::claim(task& new_owner) noexcept {
+    task* nobody = nullptr;
+    if (!owner_.compare_exchange_strong(nobody, &new_owner, memory_order_acquire,
+                                        memory_order_relaxed))
+        return false;
+    link(new_owner);
+    return true;
 }
 
-std::shared_ptr<resource> resource::detach() noexcept {
-    std::shared_ptr<resource>& link =
-        previous ? previous->next : owner.load(memory_order_relaxed)->resources;
-    const std::shared_ptr<resource> self = std::move(link);
-    if (next)
-        next->previous = previous;
-    link = std::move(next);
-    owner.store(nullptr, memory_order_relaxed);
-    previous = nullptr;
+std::shared_ptr<resource> resource::disown() noexcept {
+    std::shared_ptr<resource> self = unlink();
+    owner_.store(nullptr, memory_order_release);
+    return self;
+}
+
+void resource::give_to(task& new_owner) noexcept {
+    const std::shared_ptr<resource> self = unlink();
+    owner_.store(&new_owner, memory_order_relaxed);
+    link(new_owner);
+}
+
+void resource::send_to(task& elsewhere) noexcept {
+    in_transit_ = unlink();
+    destination_ = &elsewhere;
+    owner_.store(on_its_way(), memory_order_relaxed);
+    elsewhere.home->send(*this); // arrives before the end of the owner does
+}
+
+void resource::arrive() noexcept {
+    const std::shared_ptr<resource> self = std::move(in_transit_);
+    owner_.store(destination_, memory_order_relaxed);
+    link(*destination_);
+}
+
+void resource::link(task& owner) noexcept {
+    previous_ = nullptr;
+    next_ = std::move(owner.resources);
+    if (next_)
+        next_->previous_ = this;
+    owner.resources = shared_from_this();
+}
+
+std::shared_ptr<resource> resource::unlink() noexcept {
+    task& owner = *owner_.load(memory_order_relaxed);
+    std::shared_ptr<resource>& link = previous_ ? previous_->next_ : owner.resources;
+    std::shared_ptr<resource> self = std::move(link);
+    if (next_)
+        next_->previous_ = previous_;
+    link = std::move(next_);
+    previous_ = nullptr;
     return self;
 }
 
 void finalise_resources(task& owner) noexcept {
     while (owner.resources) {
-        const std::shared_ptr<resource> each = owner.resources->detach();
+        const std::shared_ptr<resource> each = owner.resources->disown();
         try {
             each->finalise();
         } catch (const std::exception& error) {

@@ -11,6 +11,10 @@ namespace miou::detail {
 
 /// A value with its finaliser. Owned by at most one task at a time, and linked into that task's
 /// list, which keeps it alive; the user's handles share it.
+///
+///     nobody --claim--> task --give_to--> another task of the same domain
+///       ^                | |
+///       +----disown------+ +--send_to--> on its way --arrive--> a task of another domain
 struct resource : mail, std::enable_shared_from_this<resource> {
     resource() noexcept
         : mail{mail_kind::resource} {}
@@ -19,15 +23,33 @@ struct resource : mail, std::enable_shared_from_this<resource> {
     /// Runs the user's finaliser; may throw what it throws.
     virtual void finalise() = 0;
 
-    atomic<task*> owner = nullptr;  // written on the owner's domain; null: owned by nobody
-    std::shared_ptr<resource> next; // the owner's list
-    resource* previous = nullptr;
-    task* destination = nullptr;          // while in the inbox of another domain,
-    std::shared_ptr<resource> in_transit; // which this keeps alive
+    /// Any thread.
+    bool is_owned() const noexcept { return owner_.load(memory_order_relaxed) != nullptr; }
+    bool is_owned_by(const task& t) const noexcept {
+        return owner_.load(memory_order_relaxed) == &t;
+    }
+    /// Any thread: the first one gets it. `new_owner` must live, or be spawned, on this domain.
+    bool claim(task& new_owner) noexcept;
 
-    void attach_to(task& new_owner);
-    /// Returns the reference that the owner's list held.
-    std::shared_ptr<resource> detach() noexcept;
+    // On the domain of the owner.
+    std::shared_ptr<resource> disown() noexcept;
+    void give_to(task& new_owner) noexcept;
+    void send_to(task& elsewhere) noexcept;
+    // On the domain that it was sent to.
+    void arrive() noexcept;
+
+private:
+    void link(task& owner) noexcept;
+    std::shared_ptr<resource> unlink() noexcept;
+    static task* on_its_way() noexcept { return reinterpret_cast<task*>(std::uintptr_t{1}); }
+
+    // Compared by any thread, followed by the owner's domain. Release and acquire pair `disown`
+    // with `claim`: the links below are free again.
+    atomic<task*> owner_ = nullptr;
+    std::shared_ptr<resource> next_; // the owner's list
+    resource* previous_ = nullptr;
+    task* destination_ = nullptr;          // while it is on its way,
+    std::shared_ptr<resource> in_transit_; // and kept alive by this
 };
 
 /// Finalises all that `owner` still holds, newest first. What finalisers throw is logged.

@@ -21,6 +21,42 @@ constexpr int spins_before_sleep = 400;
 
 constinit thread_local scheduler* this_scheduler = nullptr;
 
+// The path of every switch; in line, since it is shorter than the calls would be.
+
+[[gnu::always_inline]] inline bool scheduler::loop_is_due() noexcept {
+    return --poll_countdown_ == 0 || inbox_.has_mail() || !hooks_.empty();
+}
+
+[[gnu::always_inline]] inline task* scheduler::take() noexcept {
+    mail* m = urgent_.pop();
+    if (m == nullptr)
+        m = ready_.pop();
+    return m ? &static_cast<task&>(static_cast<run_mail&>(*m)) : nullptr;
+}
+
+[[gnu::always_inline]] inline fiber& scheduler::fiber_of(task& t) noexcept {
+    return t.context != nullptr ? *t.context : fiber_for_new(t);
+}
+
+[[gnu::always_inline]] inline fiber& scheduler::next_fiber() noexcept {
+    if (loop_is_due()) [[unlikely]]
+        return loop_;
+    task* const next = take();
+    return next ? fiber_of(*next) : loop_;
+}
+
+[[gnu::always_inline]] inline void scheduler::switch_away() noexcept {
+    task& self = *current_;
+    self.budget = run_.settings.quanta;
+    self.left_shielded = shielded();
+    if (fiber& next = next_fiber(); &next != self.context) {
+        self.context->switch_to(next);
+        current_ = &self;
+    }
+}
+
+// --- Life ----------------------------------------------------------------------------------------
+
 scheduler::scheduler(run_state& run, domain_uid uid)
     : run_{run}
     , uid_{uid}
@@ -87,12 +123,9 @@ void scheduler::handle(mail& m) noexcept {
     case mail_kind::finished:
         collect(*this, static_cast<task&>(static_cast<run_mail&>(m)));
         break;
-    case mail_kind::resource: {
-        auto& arrived = static_cast<resource&>(m);
-        const std::shared_ptr<resource> kept = std::move(arrived.in_transit);
-        arrived.attach_to(*arrived.destination);
+    case mail_kind::resource:
+        static_cast<resource&>(m).arrive();
         break;
-    }
     case mail_kind::signals:
         signals_mailed_.store(false, memory_order_release);
         run_signal_handlers(*this);
@@ -104,17 +137,15 @@ void scheduler::handle(mail& m) noexcept {
 }
 
 void scheduler::look_at_system() noexcept {
-    if (stopping_)
-        return;
-    if (nothing_ready()) {
+    if (poll_countdown_ == 0) {
+        if (has_system())
+            select(false);
+        poll_countdown_ = run_.settings.poll;
+    }
+    if (nothing_ready() && !stopping_) {
         trim_idle_fibers();
         sleep();
-    } else if (poll_countdown_ != 0) {
-        return;
-    } else if (has_system()) {
-        select(false);
     }
-    poll_countdown_ = run_.settings.poll;
 }
 
 void scheduler::run_ready_tasks() noexcept {
@@ -144,6 +175,7 @@ void scheduler::sleep() noexcept {
         return;
     if (has_system()) {
         select(true);
+        poll_countdown_ = run_.settings.poll;
     } else {
         wake_token_.wait(false, memory_order_acquire);
         wake_token_.store(false, memory_order_relaxed);
@@ -192,7 +224,6 @@ void task::wake() noexcept {
 
 bool scheduler::park(task::parking why) noexcept {
     current_->parked = why;
-    current_->parked_shielded = shielded();
     current_->woken_by_cancel = false;
     switch_away();
     return current_->woken_by_cancel;
@@ -234,36 +265,7 @@ void scheduler::push_cancelled(task& t) noexcept {
     urgent_.push(static_cast<run_mail&>(t));
 }
 
-void scheduler::switch_away() noexcept {
-    task& self = *current_;
-    self.budget = run_.settings.quanta;
-    if (fiber& next = next_fiber(); &next != self.context) {
-        self.context->switch_to(next);
-        current_ = &self;
-    }
-}
-
-bool scheduler::loop_is_due() noexcept {
-    return --poll_countdown_ == 0 || inbox_.has_mail() || !hooks_.empty();
-}
-
-task* scheduler::take() noexcept {
-    mail* m = urgent_.pop();
-    if (m == nullptr)
-        m = ready_.pop();
-    return m ? &static_cast<task&>(static_cast<run_mail&>(*m)) : nullptr;
-}
-
-fiber& scheduler::next_fiber() noexcept {
-    if (loop_is_due())
-        return loop_;
-    task* const next = take();
-    return next ? fiber_of(*next) : loop_;
-}
-
-fiber& scheduler::fiber_of(task& t) noexcept {
-    if (t.context != nullptr)
-        return *t.context;
+fiber& scheduler::fiber_for_new(task& t) noexcept {
     fiber* chosen = idle_;
     if (chosen != nullptr) {
         idle_ = chosen->next_idle;
@@ -272,8 +274,8 @@ fiber& scheduler::fiber_of(task& t) noexcept {
         try {
             chosen = &make_fiber();
         } catch (...) {
-            if (reserve_in_use_) { // by another task that fails: wait until it has
-                push(t);
+            if (reserve_in_use_) { // by another task that fails
+                stackless_.push(static_cast<run_mail&>(t));
                 return loop_;
             }
             t.error = std::current_exception();
@@ -289,26 +291,31 @@ fiber& scheduler::make_fiber() {
     return fiber::create(stacks_.take(), thread_, &fiber_body, this, fibers_made_++);
 }
 
-/// A fiber runs one task after the other, on the same stack without a switch while the next one is
-/// new too, and is idle in between.
+/// A fiber runs one task after the other, and is idle in between.
 void scheduler::fiber_body(fiber& self, void* of) {
-    scheduler& here = *static_cast<scheduler*>(of);
-    for (;;) {
-        task* next = std::exchange(here.starting_, nullptr);
-        do {
-            next->context = &self;
-            next->budget = here.run_.settings.quanta;
-            here.current_ = next;
-            complete(here, *next);
-            here.current_ = nullptr;
-            next = &self == here.reserve_ || here.loop_is_due() ? nullptr : here.take();
-        } while (next != nullptr && next->context == nullptr);
-        here.keep_idle(self);
-        self.park_idle(next ? here.fiber_of(*next) : here.loop_);
-    }
+    for (;;)
+        self.park_idle(static_cast<scheduler*>(of)->run_new_tasks(self));
+}
+
+/// Runs the task that this fiber was switched to for, and the next ones for as long as they are
+/// new, too: on the same stack, without a switch. Returns where to go then.
+fiber& scheduler::run_new_tasks(fiber& self) noexcept {
+    task* next = std::exchange(starting_, nullptr);
+    do {
+        next->context = &self;
+        next->budget = run_.settings.quanta;
+        current_ = next;
+        complete(*this, *next);
+        current_ = nullptr;
+        next = &self == reserve_ || loop_is_due() ? nullptr : take();
+    } while (next != nullptr && next->context == nullptr);
+    keep_idle(self);
+    return next ? *next->context : loop_;
 }
 
 void scheduler::keep_idle(fiber& finished) noexcept {
+    if (mail* const waiting = stackless_.pop())
+        ready_.push(*waiting);
     if (&finished == reserve_) {
         reserve_in_use_ = false;
         return;
@@ -330,6 +337,9 @@ void scheduler::enter(unique_function<events(domain_uid)>& make_events) {
     try {
         if (make_events)
             events_ = make_events(uid_);
+        if (events_.select && !events_.interrupt)
+            throw std::invalid_argument{
+                "miou::run: .events with a select needs an interrupt that makes it return"};
     } catch (...) {
         this_scheduler = entered_from_;
         throw;
@@ -348,9 +358,7 @@ void scheduler::leave() noexcept {
     this_scheduler = entered_from_;
 }
 
-scheduler& scheduler::of_running_task(const char* caller) {
-    if (scheduler* here = of_running_task_or_null())
-        return *here;
+void scheduler::refuse_outside_of_task(const char* caller) {
     throw outside_of_task{std::string{caller} + " was called outside of a task of miou::run"};
 }
 

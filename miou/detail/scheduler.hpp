@@ -70,7 +70,11 @@ public:
 
     /// The scheduler of the running task; throws `outside_of_task` naming `caller` if there is
     /// none.
-    static scheduler& of_running_task(const char* caller);
+    static scheduler& of_running_task(const char* caller) {
+        if (scheduler* const here = of_running_task_or_null()) [[likely]]
+            return *here;
+        refuse_outside_of_task(caller);
+    }
     /// Null outside of tasks.
     static scheduler* of_running_task_or_null() noexcept {
         return this_scheduler != nullptr && this_scheduler->current_ != nullptr ? this_scheduler
@@ -148,15 +152,18 @@ private:
 
     // Switching.
     static void fiber_body(fiber& self, void* of);
+    [[gnu::noinline]] fiber& run_new_tasks(fiber& self) noexcept;
     void switch_away() noexcept;
     fiber& next_fiber() noexcept;
     fiber& fiber_of(task& t) noexcept;
+    fiber& fiber_for_new(task& t) noexcept;
     fiber& make_fiber();
     task* take() noexcept;
     void keep_idle(fiber& finished) noexcept;
     void trim_idle_fibers() noexcept;
     bool loop_is_due() noexcept;
     void budget_used_up();
+    [[noreturn]] static void refuse_outside_of_task(const char* caller);
     bool nothing_ready() const noexcept { return ready_.empty() && urgent_.empty(); }
 
     run_state& run_;
@@ -175,6 +182,7 @@ private:
     std::size_t idle_count_ = 0;
     fiber* reserve_ = nullptr; // for the failure of tasks for which there is no stack
     bool reserve_in_use_ = false;
+    mail_queue stackless_;     // tasks that wait for a fiber, the reserve being in use
     task* starting_ = nullptr; // handed to the fiber that is switched to for a new task
     unsigned fibers_made_ = 0;
     bool woken_by_mail_ = false; // how the last sleep ended: spin before the next one

@@ -56,14 +56,17 @@ stack stack_pool::take() {
     }
     if (uncut_size_ < slot_size())
         add_slab();
+    if (unused_.capacity() == cut_) // give_back must not fail
+        unused_.reserve(2 * cut_ + 16);
     install_guard(uncut_);
+    ++cut_;
     const stack fresh{uncut_ + page_size(), usable_size};
     uncut_ += slot_size();
     uncut_size_ -= slot_size();
     return fresh;
 }
 
-void stack_pool::give_back(stack released) {
+void stack_pool::give_back(stack released) noexcept {
     ::madvise(released.base, released.size, MADV_DONTNEED);
     unused_.push_back(released);
 }

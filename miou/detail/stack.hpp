@@ -32,7 +32,7 @@ public:
     /// Throws `no_stack`.
     stack take();
     /// Keeps the address range and the guard page, returns the memory to the system.
-    void give_back(stack unused);
+    void give_back(stack unused) noexcept;
 
 private:
     struct slab {
@@ -46,6 +46,7 @@ private:
     std::vector<stack> unused_;
     std::byte* uncut_ = nullptr; // what is left of the newest slab
     std::size_t uncut_size_ = 0;
+    std::size_t cut_ = 0;
 };
 
 } // namespace miou::detail

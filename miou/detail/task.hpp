@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou/detail/atomic.hpp"
+#include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
 #include "miou/detail/signal_state.hpp"
 #include "miou/spawn_site.hpp"
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <new>
 #include <string>
 
 namespace miou {
@@ -66,12 +68,19 @@ public:
     // any, that drops the last reference.
     static void* operator new(std::size_t size);
     static void operator delete(void* block, std::size_t size) noexcept;
+    // Functions and values that want more than the usual alignment go to the heap.
+    static void* operator new(std::size_t size, std::align_val_t alignment) {
+        return ::operator new(size, alignment);
+    }
+    static void operator delete(void* block, std::size_t, std::align_val_t alignment) noexcept {
+        ::operator delete(block, alignment);
+    }
 
     // --- Immutable once spawned; any thread.
     scheduler* home = nullptr; // valid while the run lasts
     task* parent = nullptr;    // valid until this task was collected; null for the root
     std::uint64_t uid = 0;
-    std::uint64_t parent_uid = 0;
+    identity parent_identity = 0; // also when the parent is gone
     spawn_site site;
 
     // --- Home only.
@@ -83,7 +92,7 @@ public:
     std::uint32_t budget = 0;            // calls without parking before others must run
     std::uint16_t shields = 0;           // depth of uncancellable sections
     enum class parking : std::uint8_t { none, on_children, on_signal } parked = parking::none;
-    bool parked_shielded = false;   // while parked: a cancellation does not wake it
+    bool left_shielded = false;     // while it does not run: a cancellation must not wake it
     bool waits_for_all = false;     // while parked on children: only the last one wakes it
     bool cancelled = false;         // level-triggered, for ever
     bool woken_by_cancel = false;   // how the last park ended
@@ -142,14 +151,25 @@ protected:
     virtual ~task() = default;
 
 private:
+    void drop_outcome() noexcept {
+        drop_value();
+        error = nullptr;
+    }
+
     static constexpr std::uint32_t in_tree = 1;
     static constexpr std::uint32_t in_mail = 2;
     static constexpr std::uint32_t handle = 4;
 
     void drop(std::uint32_t what) noexcept {
+        const std::uint32_t before = references_.load(memory_order_acquire);
         // The only reference left is this one: nobody can add another, so no atomic write is due.
-        if (references_.load(memory_order_acquire) == what ||
-            references_.fetch_sub(what, memory_order_acq_rel) == what)
+        if (before == what)
+            return delete this;
+        // A scheduler that is about to read a late cancellation must not run the destructor of the
+        // user's value, which may suspend.
+        if (before == what + in_mail)
+            drop_outcome();
+        if (references_.fetch_sub(what, memory_order_acq_rel) == what)
             delete this;
     }
 

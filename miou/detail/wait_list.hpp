@@ -18,8 +18,8 @@ struct waiter {
         boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
     trigger woken;
-    identity who = 0;         // for mutexes
-    std::uint64_t ticket = 0; // grows from front to back
+    identity who = 0;       // for mutexes
+    waiter* next = nullptr; // in the chain of pop_all
     hook place;
 };
 
@@ -36,19 +36,21 @@ public:
 
     // With the guard held, which the lock proves.
     bool empty(const lock&) const noexcept { return waiters_.empty(); }
-    void push(const lock&, waiter& w) noexcept {
-        w.ticket = next_ticket_++;
-        waiters_.push_back(w);
-    }
-    waiter* pop(const lock& held) noexcept { return pop_before(held, next_ticket_); }
-    waiter* pop_before(const lock&, std::uint64_t ticket) noexcept {
-        if (waiters_.empty() || waiters_.front().ticket >= ticket)
+    void push(const lock&, waiter& w) noexcept { waiters_.push_back(w); }
+    waiter* pop(const lock&) noexcept {
+        if (waiters_.empty())
             return nullptr;
         waiter& first = waiters_.front();
         waiters_.pop_front();
         return &first;
     }
-    std::uint64_t next_ticket(const lock&) const noexcept { return next_ticket_; }
+    /// All, chained in order; read `next` before each is signaled.
+    waiter* pop_all(const lock& held) noexcept {
+        waiter* first = nullptr;
+        for (waiter** end = &first; (*end = pop(held)) != nullptr; end = &(*end)->next) {
+        }
+        return first;
+    }
 
     struct outcome {
         std::exception_ptr cancellation; // null: signaled
@@ -78,7 +80,6 @@ private:
     static void await_signal_on_its_way(trigger& woken);
 
     spinlock guard_;
-    std::uint64_t next_ticket_ = 0;
     boost::intrusive::list<waiter,
                            boost::intrusive::member_hook<waiter, waiter::hook, &waiter::place>,
                            boost::intrusive::constant_time_size<false>>
