@@ -289,7 +289,7 @@ TEST(cancelled_io, a_destructor_may_still_say_goodbye) {
 }
 
 TEST(cancelled_io, an_exception_of_the_root_ends_everybody_who_waits) {
-    for (int i = 0; i < 20; ++i)
+    for (int i = 0; i < test::scaled(20, 4); ++i)
         EXPECT_THROW(miou_unix::run({.domains = domains()},
                                     [] {
                                         const auto listening = test::listen_on_loopback();

@@ -158,6 +158,24 @@ TEST(sleep, those_that_are_due_wake_though_others_are_cancelled) {
     });
 }
 
+TEST(sleep, many_may_be_due_and_cancelled_at_the_same_time) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto parent = miou::async([] {
+            miou::orphans<void> sleepers;
+            for (int i = 0; i < 500; ++i) // more than run between two looks at the clock
+                miou::async(sleepers, [] { miou_unix::sleep(1e-3); });
+            while (miou::get(sleepers)) {
+            }
+        });
+        miou::yield();
+        miou::yield();
+        const auto begin = clock::now();
+        while (clock::now() - begin < 2ms) { // nobody looks at it until all are due
+        }
+        miou::cancel(parent);
+    });
+}
+
 TEST(sleep, the_earliest_may_be_cancelled) {
     miou_unix::run({.domains = domains()}, [] {
         const auto earliest = miou::async([] { miou_unix::sleep(0.001); });
@@ -195,7 +213,7 @@ TEST(sleep, ten_thousand_tasks_may_sleep_at_once) {
 TEST(sleep, ten_thousand_sleepers_end_when_the_run_does) {
     const int count = test::scaled(10'000, 500);
     EXPECT_THROW(miou_unix::run({.domains = domains()},
-                                [count] {
+                                [&] {
                                     miou::orphans<void> sleepers;
                                     for (int i = 0; i < count; ++i)
                                         miou::async(sleepers, [] { miou_unix::sleep(1e10); });

@@ -31,6 +31,7 @@ class nothing_left_behind final : public testing::EmptyTestEventListener {
 } // namespace
 
 int main(int argc, char** argv) {
+    std::jthread{[] {}}; // the first thread makes the thread sanitizer start one of its own
     testing::InitGoogleTest(&argc, argv);
     testing::UnitTest::GetInstance()->listeners().Append(new nothing_left_behind);
     return RUN_ALL_TESTS();
