@@ -171,15 +171,20 @@ promise<promised_t<Range>> await_any_of(Range& promises, std::span<task* const> 
     return *std::next(std::ranges::begin(promises), static_cast<std::ptrdiff_t>(chosen));
 }
 
-/// An element of a range that is passed by forwarding reference: moved out of a temporary
-/// container, copied from anything that somebody else still has.
+/// Whether the elements of a range that is passed by forwarding reference may be moved from: those
+/// that it makes as it goes, and those of a temporary container.
+template <class Range>
+constexpr bool gives_elements_away =
+    !std::is_lvalue_reference_v<std::ranges::range_reference_t<Range>> ||
+    !(std::is_lvalue_reference_v<Range> || std::ranges::borrowed_range<Range> ||
+      std::ranges::view<std::remove_cvref_t<Range>>);
+
 template <class Range, class Element>
 decltype(auto) taken_from(Element& element) noexcept {
-    if constexpr (std::is_lvalue_reference_v<Range> || std::ranges::borrowed_range<Range> ||
-                  std::ranges::view<std::remove_cvref_t<Range>>)
-        return element;
-    else
+    if constexpr (gives_elements_away<Range>)
         return std::move(element);
+    else
+        return element;
 }
 
 } // namespace detail
