@@ -184,7 +184,8 @@ TEST(task, handles_may_be_copied_and_dropped_on_any_thread) {
         const auto p = miou::async([] { return 7; });
         std::thread{[copy = p] { EXPECT_EQ(copy.state(), miou::promise_state::running); }}.join();
         auto q = p;
-        q = q;
+        const auto& same = q;
+        q = same;
         auto r = std::move(q);
         EXPECT_EQ(r.uid(), p.uid());
         EXPECT_EQ(miou::await_exn(r), 7);
