@@ -66,7 +66,8 @@ private:
 };
 
 /// One domain's view of the system, made by `run`'s `.events` on the domain's own thread. All three
-/// are optional, but a `select` needs an `interrupt`.
+/// are optional; without an `interrupt`, `select` must return by itself from time to time, or what
+/// other threads send to the domain is not seen.
 /// OCaml: `Miou.events`.
 struct events {
     /// Looks at the system and returns the suspension points to resume. `block` says that the

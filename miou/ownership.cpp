@@ -61,7 +61,7 @@ void ownership::require_givable(const char* caller) const {
 }
 
 void ownership::give_to(detail::task& child, const char* caller) const {
-    if (resource_->claim(child))
+    if (resource_->is_owned_by(child) || resource_->claim(child))
         return;
     require_owner(*resource_, caller);
     resource_->give_to(child);

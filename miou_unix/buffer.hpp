@@ -10,28 +10,39 @@
 
 namespace miou_unix {
 
+/// Asio's buffers: a pointer and a number of bytes.
+template <class B>
+concept raw_buffer = requires(const B& b) {
+    requires std::is_void_v<std::remove_pointer_t<decltype(b.data())>>;
+    { b.size() } -> std::convertible_to<std::size_t>;
+};
+
+/// Contiguous elements whose bytes are their value.
+template <class R>
+concept plain_range = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
+                      !raw_buffer<std::remove_cvref_t<R>> &&
+                      std::is_trivially_copyable_v<std::ranges::range_value_t<R>>;
+
+template <std::ranges::contiguous_range R>
+std::size_t bytes_of(R&& range) noexcept {
+    return std::ranges::size(range) * sizeof(std::ranges::range_value_t<R>);
+}
+
 /// Memory that can be written to: an `asio::mutable_buffer`, or any contiguous range of trivially
 /// copyable elements (`std::span`, `std::array`, `std::string`, `std::vector`, an array).
 struct mutable_view {
     void* data;
     std::size_t size; // bytes
 
-    template <class B>
-    requires requires(const B& b) {
-        { b.data() } -> std::same_as<void*>;
-    }
-    mutable_view(const B& buffer) noexcept
-        : data{buffer.data()}
-        , size{buffer.size()} {}
-    template <std::ranges::contiguous_range R>
-    requires(!std::is_const_v<std::remove_reference_t<std::ranges::range_reference_t<R>>> &&
-             std::is_trivially_copyable_v<std::ranges::range_value_t<R>>) mutable_view(R&& range)
-    noexcept
-        : data{std::ranges::data(range)}
-        , size{std::ranges::size(range) * sizeof(std::ranges::range_value_t<R>)} {}
     mutable_view(void* begin, std::size_t bytes) noexcept
         : data{begin}
         , size{bytes} {}
+    template <raw_buffer B>
+    mutable_view(const B& buffer) noexcept
+        : mutable_view{buffer.data(), buffer.size()} {}
+    template <plain_range R>
+    mutable_view(R&& range) noexcept
+        : mutable_view{std::ranges::data(range), bytes_of(range)} {}
 };
 
 /// Memory that can be read from: likewise, or an `asio::const_buffer`, or a string literal without
@@ -40,28 +51,21 @@ struct const_view {
     const void* data;
     std::size_t size; // bytes
 
-    template <class B>
-    requires requires(const B& b) {
-        { b.data() } -> std::convertible_to<const void*>;
-        requires std::is_void_v<std::remove_pointer_t<decltype(b.data())>>;
-    }
-    const_view(const B& buffer) noexcept
-        : data{buffer.data()}
-        , size{buffer.size()} {}
-    template <std::ranges::contiguous_range R>
-    requires(std::is_trivially_copyable_v<std::ranges::range_value_t<R>> &&
-             !std::is_array_v<std::remove_reference_t<R>>) const_view(R&& range)
-    noexcept
-        : data{std::ranges::data(range)}
-        , size{std::ranges::size(range) * sizeof(std::ranges::range_value_t<R>)} {}
-    const_view(const char* text) noexcept
-        : const_view{std::string_view{text}} {}
-    /// All of it, or up to a terminator? Say it: `std::span{array}` or `std::string_view{array}`.
-    template <std::size_t N>
-    const_view(char (&array)[N]) = delete;
     const_view(const void* begin, std::size_t bytes) noexcept
         : data{begin}
         , size{bytes} {}
+    const_view(const char* text) noexcept
+        : const_view{text, std::string_view{text}.size()} {}
+    /// All of it, or up to a terminator? Say it: `std::span{array}` or `std::string_view{array}`.
+    template <std::size_t N>
+    const_view(char (&array)[N]) = delete;
+    template <raw_buffer B>
+    const_view(const B& buffer) noexcept
+        : const_view{buffer.data(), buffer.size()} {}
+    template <plain_range R>
+    requires(!std::is_array_v<std::remove_reference_t<R>>) const_view(R&& range)
+    noexcept
+        : const_view{std::ranges::data(range), bytes_of(range)} {}
 };
 
 /// A part of a buffer, in bytes. OCaml: `?off ?len`.

@@ -41,7 +41,7 @@ std::shared_ptr<registration> descriptor_state::here(const char* caller) {
         if (each->belongs_to(mine))
             return each;
     std::erase_if(registrations_, [](const auto& each) { return each->is_of_the_past(); });
-    registrations_.push_back(registration::make(mine, descriptor_));
+    registrations_.push_back(registration::make(mine, descriptor_, non_blocking_));
     return registrations_.back();
 }
 

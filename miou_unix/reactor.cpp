@@ -77,7 +77,8 @@ void reactor::sleep_until(clock::time_point deadline) {
     if (deadline < armed_for_)
         arm();
     if (const std::exception_ptr cancellation = self.due.await()) {
-        sleepers_.erase(sleepers_.iterator_to(self));
+        if (self.is_linked()) // otherwise it came due after the cancellation
+            sleepers_.erase(sleepers_.iterator_to(self));
         std::rethrow_exception(cancellation);
     }
 }

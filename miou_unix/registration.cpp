@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace miou_unix {
@@ -11,19 +12,26 @@ open_descriptor::~open_descriptor() {
         ::close(fd_); // after EINTR Linux has closed it as well
 }
 
-std::shared_ptr<registration> registration::make(reactor& home,
-                                                 std::shared_ptr<open_descriptor> descriptor) {
-    auto made = std::make_shared<registration>(home, std::move(descriptor));
+std::shared_ptr<registration>
+registration::make(reactor& home, std::shared_ptr<open_descriptor> descriptor, bool non_blocking) {
+    auto made = std::make_shared<registration>(home, std::move(descriptor), non_blocking);
     home.enlist(made);
     return made;
 }
 
-registration::registration(reactor& home, std::shared_ptr<open_descriptor> descriptor)
+registration::registration(reactor& home, std::shared_ptr<open_descriptor> descriptor,
+                           bool non_blocking)
     : home_{&home}
     , door_{home.way_in()}
     , view_{home.io()}
     , descriptor_{std::move(descriptor)} {
     view_.assign(descriptor_->number());
+    if (!non_blocking) {
+        // Asio would make it non-blocking at the first wait, once. Here that is, and it is undone.
+        const int flags = ::fcntl(descriptor_->number(), F_GETFL);
+        view_.native_non_blocking(true);
+        ::fcntl(descriptor_->number(), F_SETFL, flags);
+    }
 }
 
 registration::~registration() {

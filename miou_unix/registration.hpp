@@ -31,9 +31,9 @@ private:
 class registration : public std::enable_shared_from_this<registration> {
 public:
     /// Throws `boost::system::system_error`.
-    static std::shared_ptr<registration> make(reactor& home,
-                                              std::shared_ptr<open_descriptor> descriptor);
-    registration(reactor& home, std::shared_ptr<open_descriptor> descriptor);
+    static std::shared_ptr<registration>
+    make(reactor& home, std::shared_ptr<open_descriptor> descriptor, bool non_blocking);
+    registration(reactor& home, std::shared_ptr<open_descriptor> descriptor, bool non_blocking);
     ~registration();
 
     /// Ends every operation with `operation_aborted` and leaves the reactor.

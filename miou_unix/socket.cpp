@@ -95,6 +95,8 @@ template <class Call>
 auto retry(wait_type what, descriptor_state& f, const char* caller, Call&& call) {
     miou::consume_budget(); // before: it may throw, and what a call has done must be reported
     for (;;) {
+        if (!f.non_blocking())
+            wait_until(what, f, caller);
         const auto returned = call(f.open()->number());
         if (returned >= 0)
             return returned;
@@ -129,8 +131,6 @@ std::size_t read_some(descriptor_state& f, mutable_view into) {
     constexpr const char* caller = "miou_unix::read";
     // A blocking descriptor must be waited for. One that filled the last buffer most likely has
     // more: the system call finds it without going through the reactor.
-    if (!f.non_blocking())
-        wait_until(wait_type::wait_read, f, caller);
     if (!f.non_blocking() || f.expects_more()) {
         const ::ssize_t got = retry(wait_type::wait_read, f, caller,
                                     [&](int fd) { return ::read(fd, into.data, into.size); });
@@ -160,8 +160,10 @@ void bind_and_listen(bind_and_listen_options options, const file_descr& f,
                      const sockaddr& address) {
     constexpr const char* caller = "miou_unix::bind_and_listen";
     const auto held = f.state().open();
-    set_option(held->number(), SO_REUSEADDR, options.reuseaddr, caller);
-    set_option(held->number(), SO_REUSEPORT, options.reuseport, caller);
+    if (address.family() != AF_UNIX) { // which has no ports
+        set_option(held->number(), SO_REUSEADDR, options.reuseaddr, caller);
+        set_option(held->number(), SO_REUSEPORT, options.reuseport, caller);
+    }
     if (::bind(held->number(), address.data(), address.size()) != 0)
         throw_errno(errno, caller);
     if (f.state().kind() == descriptor_kind::stream_socket &&
@@ -192,6 +194,8 @@ std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr&
 void connect(const file_descr& f, const sockaddr& address) {
     constexpr const char* caller = "miou_unix::connect";
     require_stream_socket(f.state(), caller);
+    if (!f.state().non_blocking())
+        throw std::invalid_argument{std::string{caller} + ": the socket is in blocking mode"};
     const auto held = f.state().open();
     miou::consume_budget();
     if (::connect(held->number(), address.data(), address.size()) == 0)
@@ -234,8 +238,6 @@ void write(const file_descr& f, const_view buffer, slice part) {
     refuse_datagrams(state, caller);
     const_view rest = part_of(buffer, part, caller);
     while (rest.size != 0) {
-        if (!state.non_blocking())
-            wait_until(wait_type::wait_write, state, caller);
         const ::ssize_t written =
             retry(wait_type::wait_write, state, caller, [&](int fd) -> ::ssize_t {
                 if (state.is_socket())

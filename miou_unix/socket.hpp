@@ -43,7 +43,8 @@ struct accept_options {
 std::pair<file_descr, sockaddr> accept(const file_descr& f);
 std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr& f);
 
-/// Connects `f` to `address`. Throws `std::invalid_argument` unless `f` is a stream socket.
+/// Connects `f` to `address`. Throws `std::invalid_argument` unless `f` is a stream socket in
+/// non-blocking mode.
 /// After an error or a cancellation, close `f`. OCaml: `Miou_unix.connect`.
 void connect(const file_descr& f, const sockaddr& address);
 

@@ -180,7 +180,8 @@ TEST(uncancellable, children_spawned_in_it_are_spared_only_until_its_end) {
             });
             miou::uncancellable([&] { static_cast<void>(miou::await(child)); });
         });
-        miou::yield();
+        miou::yield(); // it waits,
+        miou::yield(); // and its child runs
         const auto other = miou::async([&] {
             for (int i = 0; i < 50; ++i)
                 miou::yield();

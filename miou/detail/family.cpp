@@ -78,11 +78,12 @@ void unwind(scheduler& here, task& self) noexcept {
 }
 
 void run_function(task& self) noexcept {
+    if (self.cancelled)
+        self.error = std::make_exception_ptr(cancelled{});
+    if (self.error) // or there was no stack for it
+        return;
     try {
-        if (self.cancelled)
-            throw cancelled{};
-        if (!self.error) // there is a stack for it
-            self.invoke();
+        self.invoke();
     } catch (...) {
         self.error = std::current_exception();
     }

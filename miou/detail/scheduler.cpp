@@ -337,9 +337,6 @@ void scheduler::enter(unique_function<events(domain_uid)>& make_events) {
     try {
         if (make_events)
             events_ = make_events(uid_);
-        if (events_.select && !events_.interrupt)
-            throw std::invalid_argument{
-                "miou::run: .events with a select needs an interrupt that makes it return"};
     } catch (...) {
         this_scheduler = entered_from_;
         throw;
