@@ -76,6 +76,9 @@ trigger::~trigger() {
 std::exception_ptr trigger::await() {
     if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
         return here->wait(state_);
+    // A hook or a select that waited would stop its domain, maybe for ever.
+    if (detail::this_scheduler != nullptr)
+        detail::scheduler::of_running_task("miou::trigger::await");
     block_thread_on(state_);
     return nullptr;
 }

@@ -1,5 +1,7 @@
 #include "miou_unix/reactor.hpp"
 
+#include "miou/domain.hpp"
+#include "miou/domain_key.hpp"
 #include "miou/errors.hpp"
 #include "miou_unix/registration.hpp"
 
@@ -22,6 +24,7 @@ reactor::reactor(miou::domain_uid)
     : io_{1} // one thread runs it, any thread may post
     , always_busy_{io_.get_executor()}
     , timer_{io_}
+    , domain_{miou::domain_key()}
     , outer_{std::exchange(this_reactor, this)} {
     door_->reactor_ = this;
 }
@@ -52,7 +55,8 @@ reactor* reactor::current_or_null() noexcept {
 }
 
 reactor& reactor::current(const char* caller) {
-    if (this_reactor == nullptr)
+    miou::domain::self(); // throws outside of tasks: a hook must not wait
+    if (this_reactor == nullptr || this_reactor->domain_ != miou::domain_key())
         throw miou::no_select_provided{std::string{caller} + " needs miou_unix::run"};
     return *this_reactor;
 }

@@ -95,7 +95,8 @@ private:
     boost::intrusive::multiset<sleeper> sleepers_; // on the stacks of the tasks
     std::shared_ptr<registration> registrations_;  // head of a list
     std::shared_ptr<door> door_ = std::make_shared<door>();
-    reactor* outer_; // of the run that this one is nested in
+    const void* const domain_; // to tell it from the domains of runs that are nested in this one
+    reactor* outer_;           // of the run that this one is nested in
 };
 
 } // namespace miou_unix

@@ -8,6 +8,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -89,13 +90,19 @@ void wait_until(wait_type what, descriptor_state& f, const char* caller) {
     }
 }
 
+/// Asks again, after a wait: another task may have been faster.
+bool is_ready(wait_type what, int fd) noexcept {
+    ::pollfd asked{fd, static_cast<short>(what == wait_type::wait_read ? POLLIN : POLLOUT), 0};
+    return ::poll(&asked, 1, 0) > 0;
+}
+
 /// Repeats `call`, a system call on the raw descriptor, until it neither is interrupted nor would
 /// block, waiting for `what` in between. Throws the errno otherwise.
 template <class Call>
 auto retry(wait_type what, descriptor_state& f, const char* caller, Call&& call) {
     miou::consume_budget(); // before: it may throw, and what a call has done must be reported
     for (;;) {
-        if (!f.non_blocking())
+        while (!f.non_blocking() && !is_ready(what, f.open()->number()))
             wait_until(what, f, caller);
         const auto returned = call(f.open()->number());
         if (returned >= 0)

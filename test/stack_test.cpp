@@ -58,6 +58,24 @@ std::uintptr_t guard_below(std::uintptr_t address, std::size_t range) {
     return 0;
 }
 
+/// Checks that there is one below each of `addresses`, and above the next lower one of them.
+void check_guard_pages(std::vector<std::uintptr_t> addresses) {
+    constexpr std::size_t range = 300 * kib;
+    std::sort(addresses.begin(), addresses.end());
+    // As many pages below as the first one has its guard page, most have theirs: a guess that saves
+    // system calls.
+    const std::uintptr_t distance = page_of(addresses[0]) - guard_below(addresses[0], range);
+    std::uintptr_t below = 0;
+    for (const std::uintptr_t address : addresses) {
+        std::uintptr_t guarded = page_of(address) - distance;
+        if (accessible(guarded))
+            guarded = guard_below(address, range);
+        ASSERT_NE(guarded, 0u) << "no guard page";
+        ASSERT_GT(guarded, below) << "two stacks without a guard page in between";
+        below = address;
+    }
+}
+
 // Not inlined, so that the address is one of the caller's stack.
 [[gnu::noinline]] std::uintptr_t here() {
     return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
@@ -113,20 +131,7 @@ TEST(stack, every_one_of_a_hundred_thousand_stacks_has_a_guard_page_of_its_own) 
                 }));
             while (lot.parked() < tasks.size())
                 miou::yield();
-            // As many pages below as the first one has its guard page, most have theirs: a guess
-            // that saves system calls.
-            constexpr std::size_t range = 300 * kib;
-            const std::uintptr_t distance = page_of(mine[0]) - guard_below(mine[0], range);
-            std::sort(mine.begin(), mine.end());
-            std::uintptr_t below = 0;
-            for (const std::uintptr_t address : mine) {
-                std::uintptr_t guarded = page_of(address) - distance;
-                if (accessible(guarded))
-                    guarded = guard_below(address, range);
-                ASSERT_NE(guarded, 0u) << "no guard page";
-                ASSERT_GT(guarded, below) << "two stacks without a guard page in between";
-                below = address;
-            }
+            check_guard_pages(mine);
             lot.let_go();
             for (const auto& task : tasks)
                 miou::await_exn(task);
@@ -142,7 +147,7 @@ TEST(stack, the_guard_pages_stay_when_the_memory_of_stacks_was_given_back_and_is
         for (int round = 0; round < 3; ++round) {
             parking_lot lot;
             std::vector<miou::promise<void>> tasks;
-            for (int i = 0; i < 1'500; ++i)
+            for (int i = 0; i < test::scaled(1'500, 700); ++i)
                 tasks.push_back(miou::async([&] {
                     addresses.push_back(here());
                     lot.park();
@@ -155,8 +160,7 @@ TEST(stack, the_guard_pages_stay_when_the_memory_of_stacks_was_given_back_and_is
         }
         std::sort(addresses.begin(), addresses.end());
         addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
-        for (const std::uintptr_t address : addresses)
-            ASSERT_NE(guard_below(address, 300 * kib), 0u);
+        check_guard_pages(addresses);
     });
 }
 
@@ -176,10 +180,10 @@ TEST(stack, the_guard_pages_stay_when_the_memory_of_stacks_was_given_back_and_is
     return frame[0];
 }
 
-[[gnu::noinline]] int far_end_of_an_array() {
+[[gnu::noinline]] int far_end_of_an_array(std::size_t begin) {
     volatile char frame[700 * kib];
-    frame[0] = 1;
-    return frame[0];
+    frame[begin] = 1;
+    return frame[begin];
 }
 
 /// Runs `fn` in a task that has the stacks of others, parked, right below its own.
@@ -202,8 +206,9 @@ TEST(stack_death_test, endless_recursion_runs_into_the_guard_page) {
 
 TEST(stack_death_test, a_large_frame_does_not_step_over_the_guard_page) {
     volatile std::size_t size = 700 * kib;
+    volatile std::size_t begin = 0;
     EXPECT_DEATH(run_above_others([&] { far_end_of_a_frame(size); }), "");
-    EXPECT_DEATH(run_above_others([&] { far_end_of_an_array(); }), "");
+    EXPECT_DEATH(run_above_others([&] { far_end_of_an_array(begin); }), "");
 }
 
 TEST(stack_death_test, nor_does_one_on_another_domain) {
@@ -290,7 +295,7 @@ private:
 };
 
 TEST(stack, memory_goes_back_when_the_domain_idles_after_a_storm) {
-    constexpr std::size_t count = test::scaled(20'000, 2'000);
+    constexpr std::size_t count = test::scaled(20'000, 700);
     constexpr std::size_t megabyte = 1024 * kib;
     std::vector<idle_watch> watches(static_cast<std::size_t>(test::domains()) + 1);
     const auto domain_of = [&](miou::domain_uid d) -> idle_watch& {
