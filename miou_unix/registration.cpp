@@ -8,8 +8,8 @@
 namespace miou_unix {
 
 open_descriptor::~open_descriptor() {
-    if (fd_ >= 0)
-        ::close(fd_); // after EINTR Linux has closed it as well
+    if (number() >= 0)
+        ::close(number()); // after EINTR Linux has closed it as well
 }
 
 std::shared_ptr<registration>

@@ -5,6 +5,7 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <atomic>
 #include <memory>
 
 namespace miou_unix {
@@ -19,12 +20,12 @@ public:
     open_descriptor& operator=(const open_descriptor&) = delete;
     ~open_descriptor();
 
-    int number() const noexcept { return fd_; }
-    /// It will not be closed.
-    int give_back() noexcept { return std::exchange(fd_, -1); }
+    int number() const noexcept { return fd_.load(std::memory_order_relaxed); }
+    /// It will not be closed. Whoever still has this sees -1, which every call refuses.
+    int give_back() noexcept { return fd_.exchange(-1, std::memory_order_relaxed); }
 
 private:
-    int fd_;
+    std::atomic<int> fd_;
 };
 
 /// Asio's view of a descriptor on one domain. Belongs to the thread of that domain.
