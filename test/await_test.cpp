@@ -106,7 +106,7 @@ TEST(await, the_root_of_a_nested_run_is_not_the_parent_of_outer_tasks) {
 }
 
 TEST(await_one, the_others_go_on) { // Miou test05
-    for (int i = 0; i < 50; ++i)
+    for (int i = 0; i < 10; ++i)
         miou::run({.domains = test::at_least(1)}, [] {
             const auto p0 = miou::call([] { return 0; });
             const auto p1 = miou::call([] { return 1; });
@@ -303,7 +303,7 @@ TEST(await_all, results_may_be_move_only) {
 
 TEST(await, what_a_child_wrote_is_visible_to_who_awaits) {
     miou::run({.domains = test::at_least(1)}, [] {
-        for (int i = 0; i < 100; ++i) {
+        for (int i = 0; i < 20; ++i) {
             int written = 0;
             const auto p = miou::call([&] { written = i; });
             miou::await_exn(p);

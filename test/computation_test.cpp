@@ -263,7 +263,7 @@ TEST(computation, completions_and_attachments_agree_in_every_order) {
 TEST(computation, completions_and_attachments_agree_when_they_race) {
     completions_and_attachments it;
     test::race(
-        300, [&] { it.start(); },
+        100, [&] { it.start(); },
         {[&] { it.part(0); }, [&] { it.part(1); }, [&] { it.part(2); }, [&] { it.part(3); }},
         [&] { it.check(); });
 }
@@ -278,7 +278,7 @@ TEST(computation, detached_triggers_are_forgotten_when_they_race) { // Miou test
         };
     };
     test::race(
-        300,
+        100,
         [&] {
             computation = {};
             for (auto& each : triggers)
@@ -301,7 +301,7 @@ TEST(computation, detached_triggers_are_forgotten_when_they_race) { // Miou test
 TEST(computation, detach_waits_for_a_completion_that_touches_the_trigger) {
     miou::computation<int> computation;
     test::race(
-        300, [&] { computation = {}; },
+        100, [&] { computation = {}; },
         {[&] { computation.try_return(1); },
          [&] {
              const auto mine = std::make_unique<miou::trigger>();

@@ -47,7 +47,7 @@ TEST(call, a_task_of_the_only_other_domain_has_no_other_domain) { // Miou test19
 }
 
 TEST(call, the_child_is_on_another_domain_than_its_parent) { // Miou test16
-    for (int i = 0; i < 30; ++i)
+    for (int i = 0; i < 10; ++i)
         miou::run({.domains = at_least(2)}, [] {
             const auto p = miou::call([] {
                 const auto mine = miou::domain::self();
@@ -109,7 +109,7 @@ TEST(call, domains_are_drawn_from_all_but_the_callers_and_dom0) {
     miou::run({.g = 1, .domains = at_least(3)}, [] {
         const auto draw = [] {
             std::set<miou::domain_uid> seen;
-            for (int i = 0; i < 100; ++i)
+            for (int i = 0; i < 30; ++i)
                 seen.insert(miou::await_exn(miou::call([] { return miou::domain::self(); })));
             return seen;
         };

@@ -366,7 +366,7 @@ TEST(task, generations_may_be_deep) {
             return depth == 0 ? 0 : 1 + miou::await_exn(test::anywhere(nest{depth - 1}));
         }
     };
-    EXPECT_EQ(miou::run({.domains = domains()}, nest{500}), 500);
+    EXPECT_EQ(miou::run({.domains = domains()}, nest{100}), 100);
 }
 
 } // namespace

@@ -252,7 +252,7 @@ TEST(trigger, signals_and_attachments_agree_in_every_order) {
 TEST(trigger, signals_and_attachments_agree_when_they_race) {
     signals_and_attachments it;
     test::race(
-        300, [&] { it.start(); },
+        100, [&] { it.start(); },
         {[&] { it.signal(); }, [&] { it.signal(); }, [&] { it.attach(); }, [&] { it.attach(); }},
         [&] { it.check(); });
 }
