@@ -89,14 +89,14 @@ void close_wakes(Spawn&& spawn) {
 
 TEST(close, wakes_those_who_wait_on_the_same_domain) {
     miou_unix::run({.domains = domains()}, [] {
-        for (int i = 0; i < 20; ++i)
+        for (int i = 0; i < test::scaled(20, 8); ++i)
             close_wakes([](auto fn) { return miou::async(fn); });
     });
 }
 
 TEST(close, wakes_those_who_wait_on_another_domain) {
     miou_unix::run({.domains = test::at_least(1)}, [] {
-        for (int i = 0; i < 20; ++i)
+        for (int i = 0; i < test::scaled(20, 8); ++i)
             close_wakes([](auto fn) { return miou::call(fn); });
     });
 }

@@ -72,6 +72,9 @@ void child_program::drain(int from) {
         changed_.notify_all();
     }
     ::close(from);
+    const std::scoped_lock lock{guard_};
+    silent_ = true;
+    changed_.notify_all();
 }
 
 void child_program::send(int signal) const {
@@ -90,7 +93,9 @@ int child_program::wait() {
 
 bool child_program::prints(const std::string& text) {
     std::unique_lock lock{guard_};
-    return changed_.wait_for(lock, 20s, [&] { return printed_.find(text) != std::string::npos; });
+    const auto has_printed = [&] { return printed_.find(text) != std::string::npos; };
+    changed_.wait_for(lock, 20s, [&] { return silent_ || has_printed(); });
+    return has_printed();
 }
 
 std::string child_program::printed() const {

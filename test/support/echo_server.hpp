@@ -44,6 +44,7 @@ private:
     mutable std::mutex guard_;
     std::condition_variable changed_;
     std::string printed_;
+    bool silent_ = false; // it has closed its end
     std::jthread reader_;
 };
 
