@@ -354,8 +354,10 @@ void limit_address_space(std::size_t more) {
         std::_Exit(4);
 }
 
-/// Leaves the heap room of its own: what is short here are stacks.
+/// Leaves the heap room of its own: what is short are stacks.
 void keep_heap(std::size_t bytes) {
+    if (bytes == 0)
+        return;
     ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
     ::mallopt(M_MMAP_MAX, 0);
     void* volatile room = std::malloc(bytes);
@@ -387,15 +389,14 @@ void classify(const miou::result<void>& outcome, counts& seen) {
 
 /// Parks so many tasks that there is no memory for all the stacks; then lets them go. Ends the
 /// process: 0 if all went as it should.
-[[noreturn]] void park_too_many(std::size_t heap, bool cancel_them) {
-    constexpr int count = 2'000;
+[[noreturn]] void park_too_many(int count, std::size_t heap, bool cancel_them) {
     counts seen;
     int after = 0;
     miou::run({.domains = 0}, [&] {
         parking_lot lot;
-        lot.reserve(count);
+        lot.reserve(static_cast<std::size_t>(count));
         std::vector<miou::promise<void>> tasks;
-        tasks.reserve(count);
+        tasks.reserve(static_cast<std::size_t>(count));
         for (int i = 0; i < count; ++i)
             tasks.push_back(miou::async([&] {
                 struct sentinel {
@@ -474,19 +475,26 @@ void classify(const miou::result<void>& outcome, counts& seen) {
     std::_Exit(some_of_each && as_expected ? 0 : 1);
 }
 
-/// Each in a process that begins afresh, so that it does not depend on the heap of other tests.
+/// Each in a process that begins afresh, so that it does not depend on the heap of other tests, and
+/// that has one heap only: each further one has address space in reserve.
 class stack_shortage_death_test : public testing::Test {
 protected:
-    void SetUp() override { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
-    void TearDown() override { testing::FLAGS_gtest_death_test_style = "fast"; }
+    void SetUp() override {
+        testing::FLAGS_gtest_death_test_style = "threadsafe";
+        ::setenv("MALLOC_ARENA_MAX", "1", 1);
+    }
+    void TearDown() override {
+        testing::FLAGS_gtest_death_test_style = "fast";
+        ::unsetenv("MALLOC_ARENA_MAX");
+    }
 };
 
 TEST_F(stack_shortage_death_test, tasks_without_a_stack_fail_and_the_others_are_unharmed) {
-    EXPECT_EXIT(park_too_many(8 * 1024 * kib, false), testing::ExitedWithCode(0), "");
+    EXPECT_EXIT(park_too_many(2'000, 8 * 1024 * kib, false), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(stack_shortage_death_test, the_others_can_still_be_cancelled) {
-    EXPECT_EXIT(park_too_many(8 * 1024 * kib, true), testing::ExitedWithCode(0), "");
+    EXPECT_EXIT(park_too_many(2'000, 8 * 1024 * kib, true), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(stack_shortage_death_test, a_called_task_without_a_stack_fails_as_well) {
@@ -495,7 +503,7 @@ TEST_F(stack_shortage_death_test, a_called_task_without_a_stack_fails_as_well) {
 
 TEST_F(stack_shortage_death_test,
        stacks_leave_enough_memory_for_the_exceptions_of_those_that_fail) {
-    EXPECT_EXIT(park_too_many(0, false), testing::ExitedWithCode(0), "");
+    EXPECT_EXIT(park_too_many(20'000, 0, false), testing::ExitedWithCode(0), "");
 }
 
 #endif
