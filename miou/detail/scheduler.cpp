@@ -278,7 +278,9 @@ fiber& scheduler::fiber_for_new(task& t) noexcept {
                 stackless_.push(static_cast<run_mail&>(t));
                 return loop_;
             }
-            t.error = std::current_exception();
+            if (!shortage_)
+                shortage_ = std::current_exception();
+            t.error = shortage_;
             reserve_in_use_ = true;
             chosen = reserve_;
         }

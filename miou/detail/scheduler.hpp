@@ -182,8 +182,9 @@ private:
     std::size_t idle_count_ = 0;
     fiber* reserve_ = nullptr; // for the failure of tasks for which there is no stack
     bool reserve_in_use_ = false;
-    mail_queue stackless_;     // tasks that wait for a fiber, the reserve being in use
-    task* starting_ = nullptr; // handed to the fiber that is switched to for a new task
+    std::exception_ptr shortage_; // one for all of them: there may be no memory for more
+    mail_queue stackless_;        // tasks that wait for a fiber, the reserve being in use
+    task* starting_ = nullptr;    // handed to the fiber that is switched to for a new task
     unsigned fibers_made_ = 0;
     bool woken_by_mail_ = false; // how the last sleep ended: spin before the next one
     stack_pool stacks_;

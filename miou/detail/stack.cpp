@@ -31,6 +31,9 @@ constexpr std::size_t usable_size = std::size_t{256} << 10;
 constexpr std::size_t usable_size = std::size_t{128} << 10;
 #endif
 constexpr std::size_t slab_size = std::size_t{64} << 20;
+// Stacks never take the last of the address space: tasks that get none need memory to fail, and
+// the others to go on.
+constexpr std::size_t left_to_the_heap = std::size_t{16} << 20;
 
 std::size_t slot_size() noexcept {
     return page_size() + usable_size;
@@ -72,16 +75,19 @@ void stack_pool::give_back(stack released) noexcept {
 }
 
 void stack_pool::add_slab() {
+    if (slabs_.size() == slabs_.capacity())
+        slabs_.reserve(2 * slabs_.size() + 4); // before the memory that must not be lost
     // Address space may be limited (ulimit -v): settle for less, down to a single stack.
     for (std::size_t size = slab_size - slab_size % slot_size();; size /= 2) {
         size -= size % slot_size();
-        void* const begin = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+        void* const begin = ::mmap(nullptr, size + left_to_the_heap, PROT_READ | PROT_WRITE,
                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (begin == MAP_FAILED) {
             if (size / 2 < slot_size())
                 throw no_stack{errno};
             continue;
         }
+        ::munmap(static_cast<std::byte*>(begin) + size, left_to_the_heap);
         // A huge page would make the first touch of one stack cost the memory of sixteen.
         ::madvise(begin, size, MADV_NOHUGEPAGE);
         slabs_.push_back({static_cast<std::byte*>(begin), size});
