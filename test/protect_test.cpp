@@ -77,18 +77,17 @@ TEST(protect, a_cancellation_passes_after_finally_and_on_cancellation) {
 TEST(protect, its_clean_ups_may_suspend_and_are_not_cancellable) {
     std::string seen;
     cancel_one_that_runs([&] {
-        miou::protect(miou::protection{.on_cancellation =
-                                           [&] {
-                                               miou::yield();
-                                               seen += "on_cancellation";
-                                           },
-                                       .finally =
-                                           [&](bool) {
-                                               for (int i = 0; i < 5; ++i)
-                                                   miou::yield();
-                                               seen += miou::await_exn(
-                                                   test::anywhere([] { return "finally "; }));
-                                           }},
+        miou::protect({.on_cancellation =
+                           [&] {
+                               miou::yield();
+                               seen += "on_cancellation";
+                           },
+                       .finally =
+                           [&](bool) {
+                               for (int i = 0; i < 5; ++i)
+                                   miou::yield();
+                               seen += miou::await_exn(test::anywhere([] { return "finally "; }));
+                           }},
                       test::forever);
     });
     EXPECT_EQ(seen, "finally on_cancellation");
@@ -118,8 +117,8 @@ TEST(protect, what_finally_throws_in_a_cancelled_task_is_finally_raised) {
     std::string seen;
     cancel_one_that_runs([&] {
         try {
-            miou::protect(miou::protection{.on_cancellation = [&] { seen += "on_cancellation "; },
-                                           .finally = [](bool) { throw 1; }},
+            miou::protect({.on_cancellation = [&] { seen += "on_cancellation "; },
+                           .finally = [](bool) { throw 1; }},
                           test::forever);
         } catch (const miou::finally_raised& raised) {
             seen += "raised";
@@ -144,6 +143,17 @@ TEST(protect, what_on_cancellation_throws_is_on_cancellation_raised) {
         }
     });
     EXPECT_EQ(seen, "raised");
+}
+
+TEST(protect, either_clean_up_may_be_left_out) {
+    std::string seen;
+    cancel_one_that_runs([&] {
+        miou::protect({.finally = [&](bool) { seen += "finally "; }}, [&] {
+            miou::protect({.on_cancellation = [&] { seen += "on_cancellation "; }},
+                          [] { miou::protect({}, test::forever); });
+        });
+    });
+    EXPECT_EQ(seen, "on_cancellation finally ");
 }
 
 TEST(protect, it_nests) {

@@ -193,6 +193,29 @@ TEST(uncancellable, children_spawned_in_it_are_spared_only_until_its_end) {
     });
 }
 
+TEST(uncancellable, children_of_an_inner_section_are_spared_until_the_outer_one_ends) {
+    miou::run({.domains = domains()}, [] {
+        bool let_go = false;
+        int result = 0;
+        const auto p = miou::async([&] {
+            miou::uncancellable([&] {
+                const auto child = miou::uncancellable([&] {
+                    return miou::async([&] {
+                        test::yield_until([&] { return let_go; });
+                        return 7;
+                    });
+                });
+                result = miou::await_exn(child);
+            });
+        });
+        miou::yield();
+        const auto other = miou::async([&] { let_go = true; });
+        miou::cancel(p);
+        EXPECT_EQ(result, 7);
+        miou::await_exn(other);
+    });
+}
+
 TEST(uncancellable, what_it_throws_passes) {
     miou::run({.domains = domains()}, [] {
         EXPECT_THROW(miou::uncancellable([] { throw std::runtime_error{"x"}; }),
