@@ -71,11 +71,11 @@ private:
     void* argument_ = nullptr;
 
     // Sanitizers and valgrind; a few unused words elsewhere.
-    void* asan_fake_stack_ = nullptr;
-    const void* asan_bottom_ = nullptr;
-    std::size_t asan_size_ = 0;
-    void* tsan_fiber_ = nullptr;
-    unsigned valgrind_id_ = 0;
+    [[maybe_unused]] void* asan_fake_stack_ = nullptr;
+    [[maybe_unused]] const void* asan_bottom_ = nullptr;
+    [[maybe_unused]] std::size_t asan_size_ = 0;
+    [[maybe_unused]] void* tsan_fiber_ = nullptr;
+    [[maybe_unused]] unsigned valgrind_id_ = 0;
 };
 
 } // namespace miou::detail
