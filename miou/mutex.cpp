@@ -25,7 +25,7 @@ void throw_if_cancelled() {
 // hand-over is seen by the new owner through its trigger.
 
 void mutex::lock() {
-    const detail::identity self = detail::this_identity();
+    const detail::identity self = detail::scheduler::identity_of_caller();
     detail::identity seen = 0;
     if (!word_.compare_exchange_strong(seen, self, memory_order_acquire, memory_order_relaxed))
         lock_contended(self);
@@ -33,19 +33,20 @@ void mutex::lock() {
 
 bool mutex::try_lock() noexcept {
     detail::identity seen = 0;
-    return word_.compare_exchange_strong(seen, detail::this_identity(), memory_order_acquire,
-                                         memory_order_relaxed);
+    return word_.compare_exchange_strong(seen, detail::scheduler::identity_of_caller(),
+                                         memory_order_acquire, memory_order_relaxed);
 }
 
 void mutex::unlock() {
-    const detail::identity self = detail::this_identity();
+    const detail::identity self = detail::scheduler::identity_of_caller();
     detail::identity seen = self;
     if (!word_.compare_exchange_strong(seen, 0, memory_order_release, memory_order_relaxed))
         unlock_contended(self);
 }
 
 bool mutex::held_by_caller() const noexcept {
-    return (word_.load(memory_order_relaxed) & ~contended) == detail::this_identity();
+    return (word_.load(memory_order_relaxed) & ~contended) ==
+           detail::scheduler::identity_of_caller();
 }
 
 void mutex::lock_contended(detail::identity self) {

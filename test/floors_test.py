@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks the floors of docs/architecture.md: headers include downwards only, miou knows no Asio and
-no system, miou_unix knows no detail of miou, and only fiber.cpp knows Boost.Context."""
+no system, miou_unix knows no detail of miou, and only fiber.hpp knows Boost.Context."""
 
 import pathlib
 import re
@@ -40,8 +40,8 @@ def complaints():
         for name in includes(source):
             if re.match(r"boost/asio|miou_unix|sys/socket|sys/epoll", name):
                 yield f"{source.relative_to(ROOT)} includes {name}: the core knows no input and output"
-            if name.startswith("boost/context") and source.name != "fiber.cpp":
-                yield f"{source.relative_to(ROOT)} includes {name}: only fiber.cpp does"
+            if name.startswith("boost/context") and source.name != "fiber.hpp":
+                yield f"{source.relative_to(ROOT)} includes {name}: only fiber.hpp does"
     for source in sorted((ROOT / "miou_unix").rglob("*.[hc]pp")):
         for name in includes(source):
             if name.startswith("miou/detail/"):

@@ -170,9 +170,9 @@ void run_in_pieces(const std::function<void()>& step, const std::function<bool()
 TEST(cancelled_io, a_stream_whose_reader_is_cancelled_at_any_time_has_no_hole) {
     const auto size = static_cast<std::size_t>(test::scaled(1'000'000, 200'000));
     for (const auto& make : {&test::socket_pair, &test::pipe})
-        miou_unix::run({.domains = domains()}, [size, make] {
+        miou_unix::run({.domains = domains()}, [make] {
             const auto [from, to] = make();
-            const auto writer = test::anywhere([size, f = to] {
+            const auto writer = test::anywhere([f = to] {
                 for (std::size_t place = 0; place < size; place += 100) {
                     miou_unix::write(f, numbered_bytes{}.from(place, 100));
                     if (place % 3000 == 0)

@@ -118,7 +118,7 @@ TEST(stream, a_pipe_that_is_full_parks_its_writer_until_it_is_read) {
     const int size = test::scaled(2'000'000, 500'000);
     miou_unix::run({.domains = domains()}, [size] {
         const auto [from, to] = test::pipe();
-        const auto writer = test::anywhere([size, to = to] {
+        const auto writer = test::anywhere([to = to] {
             miou_unix::write(to, numbered_bytes{}.from(0, size));
             miou_unix::close(to);
         });
@@ -357,7 +357,7 @@ TEST(accept, gives_descriptors_that_programs_do_not_inherit_unless_they_shall) {
 
 TEST(accept, several_domains_accept_on_one_descriptor) {
     const int count = test::scaled(200, 60);
-    miou_unix::run({.domains = domains()}, [count] {
+    miou_unix::run({.domains = domains()}, [] {
         const auto listening = test::listen_on_loopback(1024);
         std::vector<miou::promise<void>> servers;
         for (int i = 0; i < count; ++i) // each task accepts one

@@ -77,9 +77,9 @@ void unwind(scheduler& here, task& self) noexcept {
     } while (self.resources || !self.children.empty());
 }
 
-void run_function(task& self) noexcept {
+void run_function(const scheduler& here, task& self) noexcept {
     if (self.cancelled)
-        self.error = std::make_exception_ptr(cancelled{});
+        self.error = here.cancellation();
     if (self.error) // or there was no stack for it
         return;
     try {
@@ -185,7 +185,7 @@ void cancel_child(scheduler& here, task& child) {
     }
     if (!child.error)
         child.drop_value();
-    child.error = std::make_exception_ptr(cancelled{});
+    child.error = here.cancellation();
     child.state.store(promise_state::exited, memory_order_release);
     here.throw_if_cancelled();
 }
@@ -224,7 +224,7 @@ void collect(scheduler& here, task& child) noexcept {
 }
 
 void complete(scheduler& here, task& self) noexcept {
-    run_function(self);
+    run_function(here, self);
     self.finishing = true;
     ++self.shields; // for good: what follows is clean-up
 
@@ -238,7 +238,7 @@ void complete(scheduler& here, task& self) noexcept {
     unwind(here, self);
     if (broken) {
         self.drop_value();
-        self.error = std::make_exception_ptr(cancelled{});
+        self.error = here.cancellation();
         here.run_of().fail(std::move(broken));
     }
     self.broken_rule = nullptr;

@@ -9,12 +9,6 @@ namespace {
 // 2^40 tasks a run and 2^23 runs; plain threads live in the range of run 0.
 constexpr int bits_of_one_run = 41;
 
-identity identity_of_thread() noexcept {
-    static constinit atomic<identity> last = 0;
-    thread_local const identity mine = last.fetch_add(2, memory_order_relaxed) + 2;
-    return mine;
-}
-
 } // namespace
 
 identity reserve_task_identities() noexcept {
@@ -22,10 +16,14 @@ identity reserve_task_identities() noexcept {
     return (runs.fetch_add(1, memory_order_relaxed) + 1) << bits_of_one_run;
 }
 
+identity identity_of_thread() noexcept {
+    static constinit atomic<identity> last = 0;
+    thread_local const identity mine = last.fetch_add(2, memory_order_relaxed) + 2;
+    return mine;
+}
+
 identity this_identity() noexcept {
-    if (const scheduler* here = scheduler::of_running_task_or_null())
-        return here->identity_of(here->current());
-    return identity_of_thread();
+    return scheduler::identity_of_caller();
 }
 
 } // namespace miou::detail

@@ -90,6 +90,8 @@ public:
         *tail_ = &m;
         tail_ = &m.next;
     }
+    /// The oldest, or null; it stays.
+    mail* front() const noexcept { return head_; }
     /// The oldest, or null.
     mail* pop() noexcept {
         mail* const m = head_;

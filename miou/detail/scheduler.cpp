@@ -21,40 +21,6 @@ constexpr int spins_before_sleep = 400;
 
 constinit thread_local scheduler* this_scheduler = nullptr;
 
-// The path of every switch; in line, since it is shorter than the calls would be.
-
-[[gnu::always_inline]] inline bool scheduler::loop_is_due() noexcept {
-    return --poll_countdown_ == 0 || inbox_.has_mail() || !hooks_.empty();
-}
-
-[[gnu::always_inline]] inline task* scheduler::take() noexcept {
-    mail* m = urgent_.pop();
-    if (m == nullptr)
-        m = ready_.pop();
-    return m ? &static_cast<task&>(static_cast<run_mail&>(*m)) : nullptr;
-}
-
-[[gnu::always_inline]] inline fiber& scheduler::fiber_of(task& t) noexcept {
-    return t.context != nullptr ? *t.context : fiber_for_new(t);
-}
-
-[[gnu::always_inline]] inline fiber& scheduler::next_fiber() noexcept {
-    if (loop_is_due()) [[unlikely]]
-        return loop_;
-    task* const next = take();
-    return next ? fiber_of(*next) : loop_;
-}
-
-[[gnu::always_inline]] inline void scheduler::switch_away() noexcept {
-    task& self = *current_;
-    self.budget = run_.settings.quanta;
-    self.left_shielded = shielded();
-    if (fiber& next = next_fiber(); &next != self.context) {
-        self.context->switch_to(next);
-        current_ = &self;
-    }
-}
-
 // --- Life ----------------------------------------------------------------------------------------
 
 scheduler::scheduler(run_state& run, domain_uid uid)
@@ -222,18 +188,6 @@ void task::wake() noexcept {
 
 // --- Switching -----------------------------------------------------------------------------------
 
-bool scheduler::park(task::parking why) noexcept {
-    current_->parked = why;
-    current_->woken_by_cancel = false;
-    switch_away();
-    return current_->woken_by_cancel;
-}
-
-void scheduler::reschedule() noexcept {
-    push(*current_);
-    switch_away();
-}
-
 std::exception_ptr scheduler::wait(signal_state& awaited) {
     task& self = *current_;
     switch (awaited.try_wait(self)) {
@@ -246,12 +200,12 @@ std::exception_ptr scheduler::wait(signal_state& awaited) {
     }
     if (cancellation_due() && awaited.withdraw(self)) {
         reschedule();
-        return std::make_exception_ptr(cancelled{});
+        return cancellation();
     }
     self.waiting_on = &awaited;
     const bool by_cancel = park(task::parking::on_signal);
     self.waiting_on = nullptr;
-    return by_cancel ? std::make_exception_ptr(cancelled{}) : nullptr;
+    return by_cancel ? cancellation() : nullptr;
 }
 
 void scheduler::budget_used_up() {

@@ -3,6 +3,7 @@
 
 #include "miou/detail/block_pool.hpp"
 #include "miou/detail/fiber.hpp"
+#include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
 #include "miou/detail/random.hpp"
 #include "miou/detail/run_state.hpp"
@@ -108,6 +109,8 @@ public:
     /// Goes to the end of the run queue.
     void reschedule() noexcept;
 
+    /// What a cancelled task ends with, for those that need not throw it.
+    const std::exception_ptr& cancellation() const noexcept { return cancellation_; }
     /// A cancellation is due: the task was cancelled, and is neither in an uncancellable section
     /// nor in a destructor during unwinding.
     bool cancellation_due() const noexcept { return current_->cancelled && !shielded(); }
@@ -135,8 +138,12 @@ public:
     block_pool& blocks() noexcept { return blocks_; }
 
     /// A number for mutexes to know their owner by: unique in the process, never reused, even.
-    std::uint64_t identity_of(const task& t) const noexcept {
-        return run_.identity_base + (t.uid << 1);
+    identity identity_of(const task& t) const noexcept { return run_.identity_base + (t.uid << 1); }
+    /// `this_identity`, in line.
+    static identity identity_of_caller() noexcept {
+        if (const scheduler* const here = of_running_task_or_null()) [[likely]]
+            return here->identity_of(*here->current_);
+        return identity_of_thread();
     }
 
 private:
@@ -162,6 +169,7 @@ private:
     void keep_idle(fiber& finished) noexcept;
     void trim_idle_fibers() noexcept;
     bool loop_is_due() noexcept;
+    bool look_is_due() noexcept;
     void budget_used_up();
     [[noreturn]] static void refuse_outside_of_task(const char* caller);
     bool nothing_ready() const noexcept { return ready_.empty() && urgent_.empty(); }
@@ -189,6 +197,8 @@ private:
     bool woken_by_mail_ = false; // how the last sleep ended: spin before the next one
     stack_pool stacks_;
     block_pool blocks_;
+    // One for all tasks; one a domain, lest domains fight for its count.
+    const std::exception_ptr cancellation_ = std::make_exception_ptr(cancelled{});
 
     std::uint64_t next_uid_;
     random_stream random_;
@@ -204,5 +214,68 @@ private:
     atomic<bool> wake_token_ = false; // for a domain without events to sleep on
     inbox inbox_;
 };
+
+// --- The path of every switch, in line where tasks suspend ---------------------------------------
+
+/// Without a system there is nothing to look at.
+inline bool scheduler::look_is_due() noexcept {
+    if (--poll_countdown_ != 0) [[likely]]
+        return false;
+    if (has_system())
+        return true;
+    poll_countdown_ = run_.settings.poll;
+    return false;
+}
+
+[[gnu::always_inline]] inline bool scheduler::loop_is_due() noexcept {
+    return look_is_due() || inbox_.has_mail() || !hooks_.empty();
+}
+
+[[gnu::always_inline]] inline task* scheduler::take() noexcept {
+    mail* m = urgent_.pop();
+    if (m == nullptr)
+        m = ready_.pop();
+    // Of many tasks that wake one after the other none is in the cache: fetch the next two.
+    if (mail* const following = ready_.front();
+        following != nullptr && following->next != nullptr) {
+        __builtin_prefetch(following->next);
+        if (const fiber* const its = static_cast<task&>(static_cast<run_mail&>(*following)).context)
+            its->prefetch();
+    }
+    return m ? &static_cast<task&>(static_cast<run_mail&>(*m)) : nullptr;
+}
+
+[[gnu::always_inline]] inline fiber& scheduler::fiber_of(task& t) noexcept {
+    return t.context != nullptr ? *t.context : fiber_for_new(t);
+}
+
+[[gnu::always_inline]] inline fiber& scheduler::next_fiber() noexcept {
+    if (loop_is_due()) [[unlikely]]
+        return loop_;
+    task* const next = take();
+    return next ? fiber_of(*next) : loop_;
+}
+
+[[gnu::always_inline]] inline void scheduler::switch_away() noexcept {
+    task& self = *current_;
+    self.budget = run_.settings.quanta;
+    self.left_shielded = shielded();
+    if (fiber& next = next_fiber(); &next != self.context) {
+        self.context->switch_to(next);
+        current_ = &self;
+    }
+}
+
+inline bool scheduler::park(task::parking why) noexcept {
+    current_->parked = why;
+    current_->woken_by_cancel = false;
+    switch_away();
+    return current_->woken_by_cancel;
+}
+
+inline void scheduler::reschedule() noexcept {
+    push(*current_);
+    switch_away();
+}
 
 } // namespace miou::detail

@@ -1,5 +1,6 @@
 #include "miou/detail/stack.hpp"
 
+#include "miou/detail/sanitizers.hpp"
 #include "miou/errors.hpp"
 
 #include <sys/mman.h>
@@ -18,14 +19,7 @@ std::size_t page_size() noexcept {
 }
 
 // Enough for getaddrinfo and TLS handshakes; sanitizers blow frames up.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MIOU_INSTRUMENTED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define MIOU_INSTRUMENTED 1
-#endif
-#endif
-#ifdef MIOU_INSTRUMENTED
+#if defined(MIOU_ASAN) || defined(MIOU_TSAN)
 constexpr std::size_t usable_size = std::size_t{256} << 10;
 #else
 constexpr std::size_t usable_size = std::size_t{128} << 10;

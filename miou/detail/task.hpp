@@ -76,28 +76,28 @@ public:
         ::operator delete(block, alignment);
     }
 
+    // --- Home only. Beside the links of the queues, since every switch reads the first ones.
+    fiber* context = nullptr;  // from the first run until it finished
+    std::uint32_t budget = 0;  // calls without parking before others must run
+    std::uint16_t shields = 0; // depth of uncancellable sections
+    enum class parking : std::uint8_t { none, on_children, on_signal } parked = parking::none;
+    bool left_shielded = false;          // while it does not run: a cancellation must not wake it
+    bool waits_for_all = false;          // while parked on children: only the last one wakes it
+    bool cancelled = false;              // level-triggered, for ever
+    bool woken_by_cancel = false;        // how the last park ended
+    bool finishing = false;              // its function has returned or thrown
+    bool is_signal_handler = false;      // rule 1 does not hold for it; its failure is logged
+    std::uint32_t live_children = 0;     // those that have not been collected
+    signal_state* waiting_on = nullptr;  // while parked on a signal
+    std::exception_ptr broken_rule;      // rule 1, seen by the destructor of a handle
+    std::shared_ptr<resource> resources; // head of the list of what it owns
+
     // --- Immutable once spawned; any thread.
     scheduler* home = nullptr; // valid while the run lasts
     task* parent = nullptr;    // valid until this task was collected; null for the root
     std::uint64_t uid = 0;
     identity parent_identity = 0; // also when the parent is gone
     spawn_site site;
-
-    // --- Home only.
-    fiber* context = nullptr;            // from the first run until it finished
-    signal_state* waiting_on = nullptr;  // while parked on a signal
-    std::exception_ptr broken_rule;      // rule 1, seen by the destructor of a handle
-    std::shared_ptr<resource> resources; // head of the list of what it owns
-    std::uint32_t live_children = 0;     // those that have not been collected
-    std::uint32_t budget = 0;            // calls without parking before others must run
-    std::uint16_t shields = 0;           // depth of uncancellable sections
-    enum class parking : std::uint8_t { none, on_children, on_signal } parked = parking::none;
-    bool left_shielded = false;     // while it does not run: a cancellation must not wake it
-    bool waits_for_all = false;     // while parked on children: only the last one wakes it
-    bool cancelled = false;         // level-triggered, for ever
-    bool woken_by_cancel = false;   // how the last park ended
-    bool finishing = false;         // its function has returned or thrown
-    bool is_signal_handler = false; // rule 1 does not hold for it; its failure is logged
 
     // --- Parent's domain only.
     bool collected = false; // its end has reached the parent's domain
