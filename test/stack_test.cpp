@@ -326,9 +326,10 @@ TEST(stack, memory_goes_back_when_the_domain_idles_after_a_storm) {
                       const bool away = round % 2 != 0 && miou::domain::available() > 0;
                       const auto child = away ? miou::call(storm) : miou::async(storm);
                       const auto [peak, rest] = miou::await_exn(child);
-                      // Shadow memory does not go back.
-                      const std::size_t expected = TEST_SANITIZED ? 0 : count * 3 * kib;
-                      EXPECT_LT(rest + expected, peak + megabyte);
+                      // Shadow memory does not go back, and grows meanwhile.
+                      if (!TEST_SANITIZED) {
+                          EXPECT_LT(rest + count * 3 * kib, peak + megabyte);
+                      }
                       rests.push_back(rest);
                   }
                   // By the second round each kind of domain has had its first storm.
