@@ -3,13 +3,13 @@
 
 #include "miou/promise.hpp"
 #include "miou/trigger.hpp"
+#include "miou_unix/handler_memory.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <cstddef>
 #include <exception>
-#include <new>
 #include <utility>
 
 namespace miou_unix {
@@ -37,38 +37,9 @@ public:
         return cancellation;
     }
 
-    /// What Asio keeps of an operation lives here: no allocation. Falls back to the heap.
-    template <class T>
-    struct allocator {
-        using value_type = T;
-        explicit allocator(operation& of) noexcept
-            : op{&of} {}
-        template <class U>
-        allocator(const allocator<U>& other) noexcept
-            : op{other.op} {}
-        T* allocate(std::size_t n) {
-            if (!op->memory_used_ && n * sizeof(T) <= sizeof op->memory_) {
-                op->memory_used_ = true;
-                return reinterpret_cast<T*>(op->memory_);
-            }
-            return static_cast<T*>(::operator new(n * sizeof(T)));
-        }
-        void deallocate(T* block, std::size_t) noexcept {
-            if (reinterpret_cast<std::byte*>(block) == op->memory_)
-                op->memory_used_ = false;
-            else
-                ::operator delete(block);
-        }
-        template <class U>
-        bool operator==(const allocator<U>& other) const noexcept {
-            return op == other.op;
-        }
-        operation* op;
-    };
-
     struct handler {
-        using allocator_type = allocator<std::byte>;
-        allocator_type get_allocator() const noexcept { return allocator_type{*op}; }
+        using allocator_type = handler_memory::allocator<std::byte>;
+        allocator_type get_allocator() const noexcept { return op->memory_.get(); }
         void operator()(const boost::system::error_code& e, std::size_t n = 0) const noexcept {
             op->error = e;
             op->transferred = n;
@@ -83,8 +54,7 @@ public:
 
 private:
     miou::trigger done_;
-    bool memory_used_ = false;
-    alignas(std::max_align_t) std::byte memory_[256];
+    handler_memory memory_;
 };
 
 } // namespace miou_unix

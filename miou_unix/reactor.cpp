@@ -5,6 +5,7 @@
 #include "miou/errors.hpp"
 #include "miou_unix/registration.hpp"
 
+#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
@@ -71,7 +72,12 @@ void reactor::select(bool block) {
 }
 
 void reactor::interrupt() {
-    asio::post(io_, [] {});
+    // acq_rel: whoever finds it set has sent its mail before the handler runs, and the memory is
+    // free before the next one finds it clear.
+    if (!interruption_posted_.exchange(true, std::memory_order_acq_rel))
+        asio::post(io_, asio::bind_allocator(interruption_memory_.get(), [this] {
+                       interruption_posted_.exchange(false, std::memory_order_acq_rel);
+                   }));
 }
 
 void reactor::sleep_until(clock::time_point deadline) {
@@ -90,10 +96,11 @@ void reactor::sleep_until(clock::time_point deadline) {
 void reactor::arm() {
     armed_for_ = std::min(sleepers_.begin()->deadline, clock::now() + longest_wait);
     timer_.expires_at(armed_for_); // also takes back an earlier wait
-    timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error)
-            wake_sleepers();
-    });
+    timer_.async_wait(
+        asio::bind_allocator(timer_memory_.get(), [this](const boost::system::error_code& error) {
+            if (!error)
+                wake_sleepers();
+        }));
 }
 
 void reactor::wake_sleepers() {

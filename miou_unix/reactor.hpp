@@ -3,12 +3,14 @@
 
 #include "miou/events.hpp"
 #include "miou/trigger.hpp"
+#include "miou_unix/handler_memory.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/set.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -88,7 +90,12 @@ private:
     void arm();
     void wake_sleepers();
 
-    asio::io_context io_;
+    // What is posted while one is on its way would wake nobody else.
+    std::atomic<bool> interruption_posted_ = false;
+    handler_memory interruption_memory_; // of whoever has set it
+    handler_memory timer_memory_;
+
+    asio::io_context io_; // handlers are destroyed with it, before their memory
     asio::executor_work_guard<asio::io_context::executor_type> always_busy_;
     asio::steady_timer timer_;
     clock::time_point armed_for_ = clock::time_point::max();

@@ -152,7 +152,7 @@ TEST(close, wakes_a_task_that_connects) {
 }
 
 TEST(close, a_number_that_is_used_again_is_nothing_to_those_who_waited_before) {
-    const int rounds = test::scaled(300, 100);
+    static constexpr int rounds = test::scaled(300, 100);
     miou_unix::run({.domains = domains()}, [] {
         for (int i = 0; i < rounds; ++i) {
             const auto [old_from, old_to] = test::pipe();

@@ -168,7 +168,7 @@ void run_in_pieces(const std::function<void()>& step, const std::function<bool()
 }
 
 TEST(cancelled_io, a_stream_whose_reader_is_cancelled_at_any_time_has_no_hole) {
-    const auto size = static_cast<std::size_t>(test::scaled(1'000'000, 200'000));
+    static constexpr auto size = static_cast<std::size_t>(test::scaled(1'000'000, 200'000));
     for (const auto& make : {&test::socket_pair, &test::pipe})
         miou_unix::run({.domains = domains()}, [make] {
             const auto [from, to] = make();

@@ -96,10 +96,10 @@ TEST(stream, a_socket_of_the_unix_domain_works_like_tcp) {
 }
 
 TEST(stream, ten_megabytes_go_both_ways_at_once) {
-    const int size = test::scaled(10'000'000, 2'000'000);
-    miou_unix::run({.domains = domains()}, [size] {
+    static constexpr int size = test::scaled(10'000'000, 2'000'000);
+    miou_unix::run({.domains = domains()}, [] {
         const auto [client, server] = test::tcp_pair();
-        const auto side = [size](miou_unix::file_descr f, unsigned sends, unsigned receives) {
+        const auto side = [](miou_unix::file_descr f, unsigned sends, unsigned receives) {
             return test::anywhere([=] {
                 const auto sender =
                     miou::async([&] { test::send_numbered(f, numbered_bytes{sends}, size); });
@@ -115,8 +115,8 @@ TEST(stream, ten_megabytes_go_both_ways_at_once) {
 }
 
 TEST(stream, a_pipe_that_is_full_parks_its_writer_until_it_is_read) {
-    const int size = test::scaled(2'000'000, 500'000);
-    miou_unix::run({.domains = domains()}, [size] {
+    static constexpr int size = test::scaled(2'000'000, 500'000);
+    miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::pipe();
         const auto writer = test::anywhere([to = to] {
             miou_unix::write(to, numbered_bytes{}.from(0, size));
@@ -356,7 +356,7 @@ TEST(accept, gives_descriptors_that_programs_do_not_inherit_unless_they_shall) {
 }
 
 TEST(accept, several_domains_accept_on_one_descriptor) {
-    const int count = test::scaled(200, 60);
+    static constexpr int count = test::scaled(200, 60);
     miou_unix::run({.domains = domains()}, [] {
         const auto listening = test::listen_on_loopback(1024);
         std::vector<miou::promise<void>> servers;
@@ -379,8 +379,8 @@ TEST(accept, several_domains_accept_on_one_descriptor) {
 }
 
 TEST(read, many_tasks_on_one_descriptor_share_the_bytes) {
-    const int count = test::scaled(20'000, 4'000);
-    miou_unix::run({.domains = domains()}, [count] {
+    static constexpr int count = test::scaled(20'000, 4'000);
+    miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::pipe();
         std::vector<miou::promise<int>> readers;
         for (int i = 0; i < 20; ++i) {

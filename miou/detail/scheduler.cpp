@@ -143,8 +143,7 @@ void scheduler::sleep() noexcept {
         select(true);
         poll_countdown_ = run_.settings.poll;
     } else {
-        wake_token_.wait(false, memory_order_acquire);
-        wake_token_.store(false, memory_order_relaxed);
+        wake_token_.take();
     }
     woken_by_mail_ = nothing_ready();
     read_inbox();
@@ -166,8 +165,7 @@ void scheduler::send(mail& m) noexcept {
         run_.guests.fetch_add(1, memory_order_relaxed); // ordered by the push that follows
     run_state& run = run_;
     if (inbox_.push(m)) {
-        wake_token_.store(true, memory_order_release);
-        wake_token_.notify_one();
+        wake_token_.give();
         try {
             if (events_.interrupt)
                 events_.interrupt();

@@ -8,6 +8,7 @@
 #include "miou/detail/random.hpp"
 #include "miou/detail/run_state.hpp"
 #include "miou/detail/task.hpp"
+#include "miou/detail/wake_token.hpp"
 #include "miou/errors.hpp"
 #include "miou/events.hpp"
 
@@ -211,7 +212,7 @@ private:
     mail signals_mail_{mail_kind::signals};
     atomic<bool> signals_mailed_ = false; // from the mailing until it is read
 
-    atomic<bool> wake_token_ = false; // for a domain without events to sleep on
+    wake_token wake_token_; // for a domain without events to sleep on
     inbox inbox_;
 };
 

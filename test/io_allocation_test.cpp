@@ -1,0 +1,83 @@
+// In steady state input, output and timers ask nothing of the heap.
+
+#include "support/allocations.hpp"
+#include "support/domains.hpp"
+#include "support/io.hpp"
+#include "support/tasks.hpp"
+
+#include "miou/miou.hpp"
+#include "miou_unix/miou_unix.hpp"
+
+#include <gtest/gtest.h>
+
+#include <span>
+
+namespace {
+
+using test::allocations_of;
+using test::domains;
+
+constexpr int rounds = 1000;
+
+void echo(const miou_unix::file_descr& f) {
+    char buffer[64];
+    while (const std::size_t length = miou_unix::read(f, buffer))
+        miou_unix::write(f, std::span{buffer, length});
+}
+
+/// Allocations of the second thousand of round trips to an echo that `spawn` runs.
+template <class Spawn>
+std::size_t of_an_echo(Spawn spawn) {
+    return miou_unix::run({.domains = domains()}, [&] {
+        auto [client, server] = test::socket_pair();
+        auto echoing = spawn([f = server] { echo(f); });
+        const auto loop = [&, client = client] {
+            char buffer[64] = "hello";
+            for (int i = 0; i < rounds; ++i) {
+                miou_unix::write(client, std::span{buffer});
+                miou_unix::really_read(client, buffer);
+            }
+        };
+        loop();
+        const std::size_t made = allocations_of(loop);
+        miou_unix::close(client);
+        miou::await_exn(echoing);
+        return made;
+    });
+}
+
+TEST(io_allocation, reading_and_writing_make_none) {
+    EXPECT_EQ(of_an_echo([](auto fn) { return miou::async(std::move(fn)); }), 0u);
+}
+
+TEST(io_allocation, nor_do_they_between_domains) {
+    EXPECT_EQ(of_an_echo([](auto fn) { return test::anywhere(std::move(fn)); }), 0u);
+}
+
+TEST(io_allocation, nor_does_a_sleep) {
+    EXPECT_EQ(miou_unix::run({.domains = domains()},
+                             [] {
+                                 const auto loop = [] {
+                                     for (int i = 0; i < rounds; ++i)
+                                         miou_unix::sleep(1e-6);
+                                 };
+                                 loop();
+                                 return allocations_of(loop);
+                             }),
+              0u);
+}
+
+TEST(io_allocation, nor_does_waking_a_domain_that_waits_for_its_system) {
+    EXPECT_EQ(miou_unix::run({.domains = domains()},
+                             [] {
+                                 const auto loop = [] {
+                                     for (int i = 0; i < rounds; ++i)
+                                         miou::await_exn(test::anywhere([] {}));
+                                 };
+                                 loop();
+                                 return allocations_of(loop);
+                             }),
+              0u);
+}
+
+} // namespace
