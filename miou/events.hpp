@@ -3,51 +3,14 @@
 #pragma once
 
 #include "miou/detail/suspension.hpp"
+#include "miou/uid.hpp"
 #include "miou/unique_function.hpp"
 
-#include <compare>
-#include <cstdint>
 #include <memory>
-#include <ostream>
 #include <span>
 #include <vector>
 
 namespace miou {
-
-/// Names a domain of one `run`: 0 is dom0, the thread that called `run`. OCaml:
-/// `Miou.Domain.Uid.t`.
-class domain_uid {
-public:
-    /// The domain numbered `n`; whether it exists is checked where it is used.
-    static constexpr domain_uid of_int(int n) noexcept { return domain_uid{n}; }
-    constexpr int to_int() const noexcept { return number_; }
-
-    friend constexpr auto operator<=>(domain_uid, domain_uid) noexcept = default;
-    friend std::ostream& operator<<(std::ostream& out, domain_uid uid) {
-        return out << uid.number_;
-    }
-
-private:
-    explicit constexpr domain_uid(int n) noexcept
-        : number_{n} {}
-    int number_;
-};
-
-/// Names a suspension point, unique within its domain for the whole run. OCaml: `Miou.uid`.
-class syscall_uid {
-public:
-    constexpr explicit syscall_uid(std::uint64_t n) noexcept
-        : number_{n} {}
-    constexpr std::uint64_t to_int() const noexcept { return number_; }
-
-    friend constexpr auto operator<=>(syscall_uid, syscall_uid) noexcept = default;
-    friend std::ostream& operator<<(std::ostream& out, syscall_uid uid) {
-        return out << uid.number_;
-    }
-
-private:
-    std::uint64_t number_;
-};
 
 class syscall;
 

@@ -1,6 +1,7 @@
 // Everything of miou.
 #pragma once
 
+#include "miou/await_many.hpp"
 #include "miou/computation.hpp"
 #include "miou/condition.hpp"
 #include "miou/domain.hpp"
@@ -18,4 +19,5 @@
 #include "miou/run.hpp"
 #include "miou/sys_signal.hpp"
 #include "miou/syscall.hpp"
+#include "miou/trace.hpp"
 #include "miou/trigger.hpp"

@@ -11,12 +11,17 @@ namespace {
 using detail::scheduler;
 using detail::task;
 
+[[noreturn]] void refuse(const detail::resource& r, const task& self, const std::string& message) {
+    detail::record<trace::not_owner>(r.number(), self.number());
+    throw not_owner{message};
+}
+
 /// The running task, which must own `r`.
 task& require_owner(const detail::resource& r, const char* caller) {
     task& self = scheduler::of_running_task(caller).current();
     if (!r.is_owned_by(self))
-        throw not_owner{std::string{caller} + ": " + self.describe() +
-                        " does not own the resource"};
+        refuse(r, self,
+               std::string{caller} + ": " + self.describe() + " does not own the resource");
     return self;
 }
 
@@ -27,7 +32,7 @@ void ownership::own() const {
     if (resource_->is_owned_by(self))
         throw std::invalid_argument{"The current promise already holds the resource given"};
     if (!resource_->claim(self))
-        throw not_owner{"miou::ownership::own: another task owns the resource"};
+        refuse(*resource_, self, "miou::ownership::own: another task owns the resource");
 }
 
 void ownership::disown() const {

@@ -6,9 +6,9 @@
 #include "miou/events.hpp"
 #include "miou/ownership.hpp"
 #include "miou/result.hpp"
+#include "miou/uid.hpp"
 
 #include <cstddef>
-#include <cstdint>
 #include <iterator>
 #include <optional>
 #include <ostream>
@@ -22,23 +22,6 @@ namespace miou {
 
 template <class T>
 class orphans;
-
-/// Names a task, unique within a run and the same in each run with the same seed and 0 domains.
-/// OCaml: `Miou.Promise.Uid.t`.
-class promise_uid {
-public:
-    constexpr explicit promise_uid(std::uint64_t n) noexcept
-        : number_{n} {}
-    constexpr std::uint64_t to_int() const noexcept { return number_; }
-
-    friend constexpr auto operator<=>(promise_uid, promise_uid) noexcept = default;
-    friend std::ostream& operator<<(std::ostream& out, promise_uid uid) {
-        return out << uid.number_;
-    }
-
-private:
-    std::uint64_t number_;
-};
 
 namespace detail {
 /// Anything that holds promises of `T`.
@@ -78,7 +61,7 @@ public:
     }
 
     /// Throws `std::invalid_argument` if this was moved from.
-    promise_uid uid() const { return promise_uid{task().uid}; }
+    promise_uid uid() const { return task().number(); }
     /// Any thread; what it says may be outdated at once. OCaml: `Promise.state`.
     promise_state state() const { return task().state.load(detail::memory_order_acquire); }
 

@@ -27,10 +27,12 @@ void suspend(const syscall& point, unique_function<void()> fn) {
             "miou::suspend: this run has no .events, so nothing could resume the task; use "
             "miou_unix::run, or a run function that goes with your suspensions"};
     here.throw_if_cancelled();
+    const promise_uid self = here.current().number();
     std::exception_ptr cancellation;
     try {
         if (fn)
             fn();
+        detail::record<trace::suspend>(it.name, self);
         cancellation = here.wait(it.state);
     } catch (...) {
         here.forget(point.uid());
@@ -40,6 +42,7 @@ void suspend(const syscall& point, unique_function<void()> fn) {
         here.forget(point.uid());
         std::rethrow_exception(cancellation);
     }
+    detail::record<trace::continue_>(it.name, self);
 }
 
 signal::signal(const syscall& point)

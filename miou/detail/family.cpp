@@ -27,6 +27,7 @@ private:
 };
 
 std::exception_ptr rule_1_broken_by(const task& parent, const task& child) noexcept {
+    record<trace::still_has_children>(parent.number());
     try {
         return std::make_exception_ptr(still_has_children{"miou: " + parent.describe() +
                                                           " forgot its child " + child.describe() +
@@ -37,6 +38,7 @@ std::exception_ptr rule_1_broken_by(const task& parent, const task& child) noexc
 }
 
 std::exception_ptr leak_of(const task& owner) noexcept {
+    record<trace::resource_leaked>(owner.number());
     try {
         return std::make_exception_ptr(resource_leaked{
             "miou: " + owner.describe() + " finished without releasing a resource that it owns"});
@@ -89,6 +91,15 @@ void run_function(const scheduler& here, task& self) noexcept {
     }
 }
 
+void record_spawn(const task& parent, const task& child) noexcept {
+    if (!tracing.load(memory_order_relaxed)) [[likely]]
+        return;
+    const auto kind =
+        child.home == parent.home ? trace::spawn_kind::async : trace::spawn_kind::parallel;
+    report(trace::spawn{child.number(), parent.number(), child.home->uid(), kind});
+    report(trace::spawn_location{child.number(), child.site.file, child.site.line});
+}
+
 void log_failure(const task& handler) noexcept {
     try {
         std::rethrow_exception(handler.error);
@@ -112,6 +123,7 @@ void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept
     child.cancelled = parent.cancelled && !child.shielded;
     parent.children.push_back(child);
     ++parent.live_children;
+    record_spawn(parent, child);
     if (&home == &here)
         here.push(child);
     else
@@ -123,9 +135,11 @@ bool is_child_of_running_task(const scheduler& here, const task& child) noexcept
 }
 
 void require_child(scheduler& here, const task& child, const char* caller) {
-    if (!is_child_of_running_task(here, child))
-        throw not_a_child{std::string{caller} + ": " + child.describe() + " is not a child of " +
-                          here.current().describe()};
+    if (is_child_of_running_task(here, child)) [[likely]]
+        return;
+    record<trace::not_a_child>(here.current().number(), child.number());
+    throw not_a_child{std::string{caller} + ": " + child.describe() + " is not a child of " +
+                      here.current().describe()};
 }
 
 void await_child(scheduler& here, task& child) {
@@ -144,6 +158,7 @@ void consume(task& child) noexcept {
     if (child.consumed)
         return;
     child.consumed = true;
+    record<trace::clean>(child.number());
     task::sibling_list& siblings = child.parent->children;
     siblings.erase(siblings.iterator_to(child));
     child.leave_tree();
@@ -178,6 +193,7 @@ std::size_t await_any(scheduler& here, std::span<task* const> children) {
 }
 
 void cancel_child(scheduler& here, task& child) {
+    record<trace::cancel>(child.number());
     {
         const shield until_unwound{here};
         request_cancel(here, child);
@@ -187,6 +203,7 @@ void cancel_child(scheduler& here, task& child) {
         child.drop_value();
     child.error = here.cancellation();
     child.state.store(promise_state::exited, memory_order_release);
+    record<trace::cancelled>(child.number());
     here.throw_if_cancelled();
 }
 
@@ -242,6 +259,8 @@ void complete(scheduler& here, task& self) noexcept {
         here.run_of().fail(std::move(broken));
     }
     self.broken_rule = nullptr;
+    record<trace::run_end>(self.number());
+    record<trace::run_done>(self.number());
 
     self.context = nullptr;
     self.state.store(self.error ? promise_state::exited : promise_state::finished,

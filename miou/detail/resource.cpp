@@ -10,6 +10,8 @@ bool resource::claim(task& new_owner) noexcept {
     if (!owner_.compare_exchange_strong(nobody, &new_owner, memory_order_acquire,
                                         memory_order_relaxed))
         return false;
+    if (number_.load(memory_order_relaxed) == 0)
+        number_.store(this_scheduler->next_uid(), memory_order_relaxed);
     link(new_owner);
     return true;
 }
@@ -45,10 +47,12 @@ void resource::link(task& owner) noexcept {
     if (next_)
         next_->previous_ = this;
     owner.resources = shared_from_this();
+    record<trace::attach>(number(), owner.number());
 }
 
 std::shared_ptr<resource> resource::unlink() noexcept {
     task& owner = *owner_.load(memory_order_relaxed);
+    record<trace::detach>(number(), owner.number());
     std::shared_ptr<resource>& link = previous_ ? previous_->next_ : owner.resources;
     std::shared_ptr<resource> self = std::move(link);
     if (next_)

@@ -31,6 +31,10 @@ struct resource : mail, std::enable_shared_from_this<resource> {
     /// Any thread: the first one gets it. `new_owner` must live, or be spawned, on this domain.
     bool claim(task& new_owner) noexcept;
 
+    resource_uid number() const noexcept {
+        return resource_uid{number_.load(memory_order_relaxed)};
+    }
+
     // On the domain of the owner.
     std::shared_ptr<resource> disown() noexcept;
     void give_to(task& new_owner) noexcept;
@@ -46,7 +50,8 @@ private:
     // Compared by any thread, followed by the owner's domain. Release and acquire pair `disown`
     // with `claim`: the links below are free again.
     atomic<task*> owner_ = nullptr;
-    std::shared_ptr<resource> next_; // the owner's list
+    atomic<std::uint64_t> number_ = 0; // given by the first owner's domain
+    std::shared_ptr<resource> next_;   // the owner's list
     resource* previous_ = nullptr;
     task* destination_ = nullptr;          // while it is on its way,
     std::shared_ptr<resource> in_transit_; // and kept alive by this

@@ -8,6 +8,7 @@
 #include "miou/detail/random.hpp"
 #include "miou/detail/run_state.hpp"
 #include "miou/detail/task.hpp"
+#include "miou/detail/tracing.hpp"
 #include "miou/detail/wake_token.hpp"
 #include "miou/errors.hpp"
 #include "miou/events.hpp"
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace miou::detail {
@@ -83,6 +85,16 @@ public:
                                                                                 : nullptr;
     }
     task& current() const noexcept { return *current_; }
+    /// Calls `fn`, which may do nothing that needs a task, from the running task.
+    template <class F>
+    void outside_of_tasks(F&& fn) {
+        struct pause {
+            scheduler& here;
+            task* const self = std::exchange(here.current_, nullptr);
+            ~pause() { here.current_ = self; }
+        } const until_return{*this};
+        std::forward<F>(fn)();
+    }
 
     /// Numbers tasks and suspension points: unique in the run, reproducible without other domains.
     std::uint64_t next_uid() noexcept {
@@ -98,6 +110,7 @@ public:
     /// Wakes a parked task of this domain.
     void unpark(task& t) noexcept {
         t.parked = task::parking::none;
+        record<trace::resume>(t.number());
         push(t);
     }
 
@@ -262,12 +275,15 @@ inline bool scheduler::look_is_due() noexcept {
     self.budget = run_.settings.quanta;
     self.left_shielded = shielded();
     if (fiber& next = next_fiber(); &next != self.context) {
+        record<trace::run_end>(self.number());
         self.context->switch_to(next);
         current_ = &self;
+        record<trace::run_begin>(self.number());
     }
 }
 
 inline bool scheduler::park(task::parking why) noexcept {
+    record<trace::await>(current_->number());
     current_->parked = why;
     current_->woken_by_cancel = false;
     switch_away();
@@ -275,6 +291,7 @@ inline bool scheduler::park(task::parking why) noexcept {
 }
 
 inline void scheduler::reschedule() noexcept {
+    record<trace::yield>(current_->number());
     push(*current_);
     switch_away();
 }

@@ -6,6 +6,7 @@
 #include "miou/detail/inbox.hpp"
 #include "miou/detail/signal_state.hpp"
 #include "miou/spawn_site.hpp"
+#include "miou/uid.hpp"
 
 #include <boost/intrusive/list.hpp>
 
@@ -146,6 +147,7 @@ public:
 
     /// `task 12 (spawned at echo.cpp:45)`.
     std::string describe() const;
+    promise_uid number() const noexcept { return promise_uid{uid}; }
 
 protected:
     virtual ~task() = default;
