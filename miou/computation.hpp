@@ -111,6 +111,7 @@ public:
         }
     }
 
+    /// Nobody has completed it; what it says may be outdated at once.
     bool is_running() const noexcept { return !shared_->state.is_complete(); }
     /// What it was cancelled with, or null.
     std::exception_ptr cancelled() const noexcept {

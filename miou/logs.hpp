@@ -9,6 +9,7 @@
 /// handler that threw) are said here. OCaml: `Miou.Logs`.
 namespace miou::logs {
 
+/// From the gravest to the most talkative. OCaml: `Miou.Logs.level`, without `App`.
 enum class level { error, warning, info, debug };
 
 /// Takes one finished line, without a newline. Called from any thread, one call at a time.

@@ -14,7 +14,9 @@ class signal_behavior {
 public:
     using handler = unique_function<void(int)>;
 
+    /// `signal_default`.
     bool is_default() const noexcept;
+    /// `signal_ignore`.
     bool is_ignore() const noexcept;
     /// A function of `signal_handle`.
     bool is_handle() const noexcept { return fn_ != nullptr; }

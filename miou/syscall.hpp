@@ -18,6 +18,7 @@ public:
     /// Of the running task. Throws `outside_of_task`. `name` is for traces.
     explicit syscall(std::string_view name = {});
 
+    /// Any thread. OCaml: `Miou.uid`.
     syscall_uid uid() const noexcept { return syscall_uid{point_->uid}; }
 
     // For `suspend` and `signal`.

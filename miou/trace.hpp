@@ -13,6 +13,7 @@
 /// The events of tasks, for tools that draw or check what a program did. OCaml: `Miou.Trace`.
 namespace miou::trace {
 
+/// With `async`, or with `call` or `parallel`.
 enum class spawn_kind : std::uint8_t { async, parallel };
 
 /// `parent` spawned the task `uid`, which runs on `runner`: its parent's domain (`async`) or
@@ -108,6 +109,7 @@ struct user {
     std::string text;
 };
 
+/// Everything that is reported. OCaml: `Miou.Trace.event`.
 using event = std::variant<spawn, spawn_location, cancel, cancelled, await, resume, yield, suspend,
                            continue_, clean, attach, detach, run_begin, run_end, run_done,
                            still_has_children, not_a_child, resource_leaked, not_owner, user>;

@@ -23,6 +23,7 @@ concept plain_range = std::ranges::contiguous_range<R> && std::ranges::sized_ran
                       !raw_buffer<std::remove_cvref_t<R>> &&
                       std::is_trivially_copyable_v<std::ranges::range_value_t<R>>;
 
+/// The size of `range` in bytes.
 template <std::ranges::contiguous_range R>
 std::size_t bytes_of(R&& range) noexcept {
     return std::ranges::size(range) * sizeof(std::ranges::range_value_t<R>);

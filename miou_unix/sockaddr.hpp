@@ -43,6 +43,7 @@ public:
         return made;
     }
 
+    /// `AF_INET`, `AF_INET6` or `AF_UNIX`.
     int family() const noexcept { return storage_.ss_family; }
     /// Of an IPv4 or IPv6 address; 0 for others.
     std::uint16_t port() const noexcept;

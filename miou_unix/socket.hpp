@@ -21,6 +21,7 @@ namespace miou_unix {
 file_descr tcpv4();
 file_descr tcpv6();
 
+/// How `bind_and_listen` does it.
 struct bind_and_listen_options {
     int backlog = 128; // connections that wait to be accepted
     bool reuseaddr = true;
@@ -33,6 +34,7 @@ struct bind_and_listen_options {
 void bind_and_listen(const file_descr& f, const sockaddr& address);
 void bind_and_listen(bind_and_listen_options options, const file_descr& f, const sockaddr& address);
 
+/// What `accept` does to the descriptor it returns.
 struct accept_options {
     bool cloexec = true;
 };

@@ -255,7 +255,7 @@ TEST(echo, keeps_no_descriptor_of_those_who_left) {
         while (server.open_descriptors() > before && !patience.has_passed())
             miou_unix::sleep(0.001);
     });
-    EXPECT_EQ(server.open_descriptors(), before);
+    EXPECT_LE(server.open_descriptors(), before); // what it opened to start may have been counted
     stop(server);
 }
 

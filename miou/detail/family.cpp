@@ -27,7 +27,7 @@ private:
 };
 
 std::exception_ptr rule_1_broken_by(const task& parent, const task& child) noexcept {
-    record<trace::still_has_children>(parent.number());
+    record<trace::still_has_children>(parent);
     try {
         return std::make_exception_ptr(still_has_children{"miou: " + parent.describe() +
                                                           " forgot its child " + child.describe() +
@@ -38,7 +38,7 @@ std::exception_ptr rule_1_broken_by(const task& parent, const task& child) noexc
 }
 
 std::exception_ptr leak_of(const task& owner) noexcept {
-    record<trace::resource_leaked>(owner.number());
+    record<trace::resource_leaked>(owner);
     try {
         return std::make_exception_ptr(resource_leaked{
             "miou: " + owner.describe() + " finished without releasing a resource that it owns"});
@@ -137,7 +137,7 @@ bool is_child_of_running_task(const scheduler& here, const task& child) noexcept
 void require_child(scheduler& here, const task& child, const char* caller) {
     if (is_child_of_running_task(here, child)) [[likely]]
         return;
-    record<trace::not_a_child>(here.current().number(), child.number());
+    record<trace::not_a_child>(here.current(), child);
     throw not_a_child{std::string{caller} + ": " + child.describe() + " is not a child of " +
                       here.current().describe()};
 }
@@ -158,7 +158,7 @@ void consume(task& child) noexcept {
     if (child.consumed)
         return;
     child.consumed = true;
-    record<trace::clean>(child.number());
+    record<trace::clean>(child);
     task::sibling_list& siblings = child.parent->children;
     siblings.erase(siblings.iterator_to(child));
     child.leave_tree();
@@ -193,7 +193,7 @@ std::size_t await_any(scheduler& here, std::span<task* const> children) {
 }
 
 void cancel_child(scheduler& here, task& child) {
-    record<trace::cancel>(child.number());
+    record<trace::cancel>(child);
     {
         const shield until_unwound{here};
         request_cancel(here, child);
@@ -203,7 +203,7 @@ void cancel_child(scheduler& here, task& child) {
         child.drop_value();
     child.error = here.cancellation();
     child.state.store(promise_state::exited, memory_order_release);
-    record<trace::cancelled>(child.number());
+    record<trace::cancelled>(child);
     here.throw_if_cancelled();
 }
 
@@ -259,8 +259,7 @@ void complete(scheduler& here, task& self) noexcept {
         here.run_of().fail(std::move(broken));
     }
     self.broken_rule = nullptr;
-    record<trace::run_end>(self.number());
-    record<trace::run_done>(self.number());
+    record<trace::run_end, trace::run_done>(self);
 
     self.context = nullptr;
     self.state.store(self.error ? promise_state::exited : promise_state::finished,

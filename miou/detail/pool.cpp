@@ -99,7 +99,7 @@ private:
     void start_root(scheduler& dom0) noexcept {
         run_.root.home = &dom0;
         run_.root.uid = dom0.next_uid();
-        record<trace::spawn>(run_.root.number(), std::optional<promise_uid>{}, dom0.uid(),
+        record<trace::spawn>(run_.root, std::optional<promise_uid>{}, dom0.uid(),
                              trace::spawn_kind::async);
         dom0.push(run_.root);
     }

@@ -214,7 +214,7 @@ void scheduler::budget_used_up() {
 void scheduler::push_cancelled(task& t) noexcept {
     t.parked = task::parking::none;
     t.woken_by_cancel = true;
-    record<trace::resume>(t.number());
+    record<trace::resume>(t);
     urgent_.push(static_cast<run_mail&>(t));
 }
 
@@ -260,7 +260,7 @@ fiber& scheduler::run_new_tasks(fiber& self) noexcept {
         next->context = &self;
         next->budget = run_.settings.quanta;
         current_ = next;
-        record<trace::run_begin>(next->number());
+        record<trace::run_begin>(*next);
         complete(*this, *next);
         current_ = nullptr;
         next = &self == reserve_ || loop_is_due() ? nullptr : take();

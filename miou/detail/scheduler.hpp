@@ -110,7 +110,7 @@ public:
     /// Wakes a parked task of this domain.
     void unpark(task& t) noexcept {
         t.parked = task::parking::none;
-        record<trace::resume>(t.number());
+        record<trace::resume>(t);
         push(t);
     }
 
@@ -275,15 +275,14 @@ inline bool scheduler::look_is_due() noexcept {
     self.budget = run_.settings.quanta;
     self.left_shielded = shielded();
     if (fiber& next = next_fiber(); &next != self.context) {
-        record<trace::run_end>(self.number());
         self.context->switch_to(next);
         current_ = &self;
-        record<trace::run_begin>(self.number());
     }
+    record<trace::run_begin>(self);
 }
 
 inline bool scheduler::park(task::parking why) noexcept {
-    record<trace::await>(current_->number());
+    record<trace::await, trace::run_end>(*current_);
     current_->parked = why;
     current_->woken_by_cancel = false;
     switch_away();
@@ -291,7 +290,7 @@ inline bool scheduler::park(task::parking why) noexcept {
 }
 
 inline void scheduler::reschedule() noexcept {
-    record<trace::yield>(current_->number());
+    record<trace::yield, trace::run_end>(*current_);
     push(*current_);
     switch_away();
 }

@@ -12,16 +12,25 @@ extern constinit atomic<bool> tracing;
 /// Passes `e` to the reporter.
 void report(const trace::event& e) noexcept;
 
-template <class Event, class... Fields>
-[[gnu::cold, gnu::noinline]] void report_made(const Fields&... fields) noexcept {
-    report(Event{fields...});
+/// Tasks and resources stand in events by their numbers.
+template <class Field>
+auto told_of(const Field& field) {
+    if constexpr (requires { field.number(); })
+        return field.number();
+    else
+        return field;
 }
 
-/// Reports an `Event{fields...}`, if anybody listens.
-template <class Event, class... Fields>
+template <class... Events, class... Fields>
+[[gnu::cold, gnu::noinline]] void report_made(const Fields&... fields) noexcept {
+    (report(Events{told_of(fields)...}), ...);
+}
+
+/// Reports `Events{fields...}`, one after the other, if anybody listens; else costs one test.
+template <class... Events, class... Fields>
 [[gnu::always_inline]] inline void record(const Fields&... fields) noexcept {
     if (tracing.load(memory_order_relaxed)) [[unlikely]]
-        report_made<Event>(fields...);
+        report_made<Events...>(fields...);
 }
 
 } // namespace miou::detail

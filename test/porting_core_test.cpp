@@ -1,0 +1,336 @@
+// The C++ lines of docs/porting.md about the core: porting_page_test.py looks each one up here.
+
+#include "support/domains.hpp"
+#include "support/errors.hpp"
+#include "support/tasks.hpp"
+
+#include "miou/miou.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <csignal>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+using test::at_least;
+using test::is;
+
+int fn() {
+    return 42;
+}
+
+TEST(porting, programs) {
+    EXPECT_EQ(miou::run(fn), 42);
+    EXPECT_EQ(miou::run({.quanta = 8, .g = 7, .domains = 3}, fn), 42);
+}
+
+TEST(porting, tasks) {
+    miou::run({.domains = at_least(1)}, [] {
+        const auto prm = miou::async(fn);
+        const auto other = miou::call(fn);
+        const auto pinned = miou::call({.pin = miou::domain_uid::of_int(1)}, fn);
+        miou::yield();
+        const miou::result<int> outcome = miou::await(prm);
+        EXPECT_EQ(outcome.value(), 42);
+        EXPECT_EQ(miou::await_exn(prm), 42);
+        EXPECT_EQ(miou::await_exn(pinned), 42);
+        EXPECT_EQ(miou::await_exn(other), 42);
+
+        const std::vector<int> elements{1, 2, 3};
+        const auto doubled = miou::parallel([](int n) { return 2 * n; }, elements);
+        EXPECT_EQ(doubled[2].value(), 6);
+    });
+}
+
+TEST(porting, several_tasks) {
+    miou::run({.domains = test::domains()}, [] {
+        const auto a = miou::async(fn);
+        const auto b = miou::async(fn);
+        EXPECT_EQ(miou::await_one({a, b}).value(), 42);
+        const std::vector<miou::result<int>> all = miou::await_all({a, b});
+        EXPECT_EQ(all.size(), 2u);
+        const auto c = miou::async(fn);
+        const auto d = miou::async([]() -> int { test::forever(); });
+        EXPECT_EQ(miou::await_first({c, d}).value(), 42);
+    });
+}
+
+TEST(porting, cancellation) {
+    miou::run({.domains = test::domains()}, [] {
+        const auto prm = miou::async([] { test::forever(); });
+        miou::cancel(prm);
+        try {
+            miou::await_exn(prm);
+        } catch (const miou::cancelled&) {
+            SUCCEED();
+        }
+        std::string order;
+        miou::protect({.on_cancellation = [&] { order += "never"; },
+                       .finally = [&](bool cancelled) { order += cancelled ? "no" : "yes"; }},
+                      fn);
+        EXPECT_EQ(order, "yes");
+    });
+}
+
+TEST(porting, promises) {
+    miou::run({.domains = test::domains()}, [] {
+        const miou::promise<int> prm = miou::async(fn);
+        const miou::promise_uid uid = prm.uid();
+        std::ostringstream out;
+        out << prm << uid;
+        EXPECT_TRUE(prm.state() == miou::promise_state::running);
+        miou::await_exn(prm);
+        EXPECT_TRUE(prm.state() == miou::promise_state::finished);
+        miou::cancel(prm);
+        EXPECT_TRUE(prm.state() == miou::promise_state::exited);
+    });
+}
+
+TEST(porting, domains) {
+    miou::run({.domains = at_least(1)}, [] {
+        const miou::domain_uid self = miou::domain::self();
+        EXPECT_TRUE(self == miou::domain_uid::of_int(0));
+        EXPECT_EQ(self.to_int(), 0);
+        std::ostringstream out;
+        out << self;
+        EXPECT_EQ(out.str(), "0");
+        EXPECT_GE(miou::domain::available(), 1u);
+        EXPECT_EQ(miou::domain::all().size(), miou::domain::available());
+    });
+    EXPECT_THROW(miou::run({.domains = 0}, [] { return miou::await_exn(miou::call(fn)); }),
+                 miou::no_domain_available);
+}
+
+TEST(porting, orphans) {
+    miou::run({.domains = at_least(1)}, [] {
+        miou::orphans<int> orphans;
+        miou::async(orphans, fn);
+        miou::call(orphans, fn);
+        EXPECT_EQ(miou::length(orphans), 2u);
+        EXPECT_EQ(miou::get(orphans)->value(), 42);
+        if (const auto prm = miou::take(orphans)) {
+            EXPECT_EQ(miou::await_exn(*prm), 42);
+        }
+        EXPECT_TRUE(miou::care(orphans) == std::nullopt);
+
+        miou::async(orphans, fn);
+        while (const auto found = miou::care(orphans)) {
+            if (const auto prm = *found)
+                miou::await_exn(*prm);
+            else
+                miou::yield();
+        }
+    });
+}
+
+TEST(porting, ownership) {
+    miou::run({.domains = test::domains()}, [] {
+        int finalised = 0;
+        const auto finally = [&](int value) { finalised += value; };
+        const miou::ownership r{1, finally};
+        r.own();
+        r.check();
+        r.disown();
+        r.own();
+        miou::await_exn(miou::async({.give = {r}}, [&] { r.release(); }));
+        const miou::ownership of_child{10, finally};
+        miou::await_exn(miou::async([&] {
+            of_child.own();
+            of_child.transfer();
+        }));
+        of_child.release();
+        EXPECT_EQ(finalised, 11);
+    });
+}
+
+TEST(porting, rules) {
+    EXPECT_THROW(miou::run([] { std::ignore = miou::async(fn); }), miou::still_has_children);
+    EXPECT_THROW(miou::run([] {
+                     const auto prm = miou::async(fn);
+                     const auto thief = miou::async([&] { miou::await_exn(prm); });
+                     miou::await_exn(prm);
+                     miou::await_exn(thief);
+                 }),
+                 miou::not_a_child);
+    EXPECT_THROW(miou::run([] {
+                     const miou::ownership r{1, [](int) {}};
+                     r.release();
+                 }),
+                 miou::not_owner);
+    EXPECT_THROW(miou::run([] {
+                     const miou::ownership r{1, [](int) {}};
+                     r.own();
+                 }),
+                 miou::resource_leaked);
+}
+
+TEST(porting, hooks) {
+    miou::run({.domains = test::domains()}, [] {
+        int steps = 0;
+        const miou::hook hook = miou::hook::add([&] { ++steps; });
+        for (int i = 0; i < 3; ++i)
+            miou::yield();
+        hook.remove();
+        EXPECT_GE(steps, 3);
+    });
+}
+
+/// A system that resumes at once whatever was suspended.
+struct eager_system {
+    std::vector<miou::syscall> suspended;
+    std::vector<miou::signal> select(bool, std::span<const miou::syscall_uid>) {
+        std::vector<miou::signal> due;
+        for (const miou::syscall& each : suspended)
+            due.push_back(miou::signal{each});
+        suspended.clear();
+        return due;
+    }
+};
+
+TEST(porting, suspensions) {
+    auto system = std::make_shared<eager_system>();
+    const auto events = [=](miou::domain_uid) -> miou::events {
+        return {.select =
+                    [=](bool block, std::span<const miou::syscall_uid> cancelled) {
+                        return system->select(block, cancelled);
+                    },
+                .interrupt = [] {},
+                .finaliser = [] {}};
+    };
+    miou::run({.domains = 0, .events = events}, [&] {
+        const miou::syscall syscall{"name"};
+        EXPECT_EQ(syscall.uid(), syscall.uid());
+        miou::suspend(syscall, [&] { system->suspended.push_back(syscall); });
+        const miou::syscall again;
+        system->suspended.push_back(again);
+        miou::suspend(again);
+    });
+    EXPECT_THROW(miou::run([] { miou::suspend(miou::syscall{}); }), miou::no_select_provided);
+}
+
+TEST(porting, signals) {
+    miou::run({.domains = test::domains()}, [] {
+        miou::trigger arrived;
+        const auto before =
+            miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { arrived.signal(); }));
+        ::raise(SIGUSR1);
+        arrived.await();
+        miou::sys_signal(SIGUSR1, miou::signal_ignore());
+        miou::sys_signal(SIGUSR1, miou::signal_default());
+        EXPECT_TRUE(before.is_default());
+    });
+}
+
+TEST(porting, mutex_and_condition) {
+    miou::run({.domains = test::domains()}, [] {
+        miou::mutex mutex;
+        miou::condition condition;
+        bool ready = false;
+        const auto waiter = test::anywhere([&] {
+            mutex.lock();
+            while (!ready)
+                condition.wait(mutex);
+            mutex.unlock();
+        });
+        mutex.protect([&] { ready = true; });
+        condition.signal();
+        condition.broadcast();
+        miou::await_exn(waiter);
+        EXPECT_TRUE(mutex.try_lock());
+        mutex.unlock();
+        { const std::scoped_lock lock{mutex}; }
+        std::unique_lock lock{mutex};
+        condition.wait(lock, [&] { return ready; });
+    });
+}
+
+TEST(porting, lazy) {
+    miou::run({.domains = test::domains()}, [] {
+        auto lazy = miou::lazy<int>::from_fun(fn);
+        EXPECT_EQ(lazy.force(), 42);
+        EXPECT_EQ(miou::lazy<int>::from_val(42).force(), 42);
+        miou::lazy<int>* self = nullptr;
+        auto endless = miou::lazy<int>::from_fun([&] { return self->force(); });
+        self = &endless;
+        EXPECT_THROW(endless.force(), miou::undefined);
+    });
+}
+
+TEST(porting, triggers) {
+    miou::run({.domains = test::domains()}, [] {
+        miou::trigger trigger;
+        EXPECT_TRUE(trigger.is_initial());
+        const auto signaler = test::anywhere([&] { trigger.signal(); });
+        const std::exception_ptr cancellation = trigger.await();
+        EXPECT_FALSE(cancellation);
+        EXPECT_TRUE(trigger.is_signaled());
+        miou::await_exn(signaler);
+        miou::trigger noisy;
+        bool called = false;
+        EXPECT_TRUE(noisy.on_signal([&] { called = true; }));
+        noisy.signal();
+        EXPECT_TRUE(called);
+    });
+}
+
+TEST(porting, computations) {
+    miou::run({.domains = test::domains()}, [] {
+        const miou::computation<int> computation;
+        EXPECT_TRUE(computation.is_running());
+        EXPECT_TRUE(computation.peek() == std::nullopt);
+        miou::trigger trigger;
+        EXPECT_TRUE(computation.try_attach(trigger));
+        computation.detach(trigger);
+        computation.clean();
+        EXPECT_TRUE(computation.try_return(42));
+        EXPECT_EQ(computation.await().value(), 42);
+        EXPECT_EQ(computation.await_exn(), 42);
+
+        const miou::computation<int> from;
+        const miou::computation<int> into;
+        const auto canceller = miou::canceller(from, into);
+        from.try_attach(*canceller);
+        from.try_cancel(std::make_exception_ptr(miou::cancelled{}));
+        EXPECT_TRUE(is<miou::cancelled>(into.cancelled()));
+        EXPECT_THROW(into.raise_if_errored(), miou::cancelled);
+
+        const miou::computation<int> captured;
+        EXPECT_TRUE(captured.try_capture(fn));
+    });
+}
+
+TEST(porting, traces_and_logs) {
+    int events = 0;
+    miou::trace::set_reporter([&](const miou::trace::event&) { ++events; });
+    miou::trace::trace(miou::trace::user{"hello"});
+    miou::trace::set_reporter({});
+    EXPECT_EQ(events, 1);
+    std::string line;
+    miou::logs::set_sink([&](miou::logs::level, std::string_view text) { line = text; });
+    miou::logs::write(miou::logs::level::warning, "careful");
+    miou::logs::set_sink({});
+    EXPECT_EQ(line, "careful");
+}
+
+TEST(porting, exceptions) {
+    EXPECT_THROW(miou::run([] {
+                     try {
+                         throw std::runtime_error{"once"};
+                     } catch (...) {
+                         miou::yield();
+                         throw;
+                     }
+                 }),
+                 std::runtime_error);
+}
+
+} // namespace
