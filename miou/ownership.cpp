@@ -12,7 +12,7 @@ using detail::scheduler;
 using detail::task;
 
 [[noreturn]] void refuse(const detail::resource& r, const task& self, const std::string& message) {
-    detail::record<trace::not_owner>(r, self);
+    detail::this_scheduler->record<trace::not_owner>(r, self);
     throw not_owner{message};
 }
 

@@ -97,7 +97,7 @@ std::size_t await_any_promise(std::span<task* const> children, const char* calle
 }
 
 void consume_task(task& child) {
-    consume(child);
+    consume(*this_scheduler, child);
 }
 
 void cancel_promise(task& child) {

@@ -32,7 +32,7 @@ void suspend(const syscall& point, unique_function<void()> fn) {
     try {
         if (fn)
             fn();
-        detail::record<trace::suspend>(it.name, self);
+        here.record<trace::suspend>(it.name, self);
         cancellation = here.wait(it.state);
     } catch (...) {
         here.forget(point.uid());
@@ -42,7 +42,7 @@ void suspend(const syscall& point, unique_function<void()> fn) {
         here.forget(point.uid());
         std::rethrow_exception(cancellation);
     }
-    detail::record<trace::continue_>(it.name, self);
+    here.record<trace::continue_>(it.name, self);
 }
 
 signal::signal(const syscall& point)

@@ -124,8 +124,9 @@ std::ostream& operator<<(std::ostream& out, const event& e) {
 }
 
 void set_reporter(unique_function<void(const event&)> fn) {
-    // The one before goes outside of the guard: its destructor is the user's.
     detail::replace(fn ? std::make_shared<detail::reporter>(std::move(fn)) : nullptr);
+    if (detail::this_scheduler != nullptr)
+        detail::this_scheduler->look_at_tracing();
 }
 
 void trace(const event& e) {

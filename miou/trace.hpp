@@ -117,8 +117,9 @@ using event = std::variant<spawn, spawn_location, cancel, cancelled, await, resu
 /// One line: the event's OCaml name and what it carries, `Spawn uid=3 parent=0 runner=1 Parallel`.
 std::ostream& operator<<(std::ostream& out, const event& e);
 
-/// Has `fn` called with every event from now on; an empty one ends that. Any thread; events that
-/// are being reported on other domains may still reach the reporter that was set before.
+/// Has `fn` called with every event from now on; an empty one ends that. Any thread; but domains
+/// other than the caller's begin within `MIOU_POLL` switches of tasks, and what is being reported
+/// there may still reach the reporter before.
 ///
 /// `fn` is called by all domains, concurrently, in the middle of what they do: it must be quick and
 /// may not call anything of miou that needs a task (`outside_of_task`). One that throws is removed

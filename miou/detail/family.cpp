@@ -26,8 +26,9 @@ private:
     task& self_;
 };
 
-std::exception_ptr rule_1_broken_by(const task& parent, const task& child) noexcept {
-    record<trace::still_has_children>(parent);
+std::exception_ptr rule_1_broken_by(const scheduler& here, const task& parent,
+                                    const task& child) noexcept {
+    here.record<trace::still_has_children>(parent);
     try {
         return std::make_exception_ptr(still_has_children{"miou: " + parent.describe() +
                                                           " forgot its child " + child.describe() +
@@ -37,8 +38,8 @@ std::exception_ptr rule_1_broken_by(const task& parent, const task& child) noexc
     }
 }
 
-std::exception_ptr leak_of(const task& owner) noexcept {
-    record<trace::resource_leaked>(owner);
+std::exception_ptr leak_of(const scheduler& here, const task& owner) noexcept {
+    here.record<trace::resource_leaked>(owner);
     try {
         return std::make_exception_ptr(resource_leaked{
             "miou: " + owner.describe() + " finished without releasing a resource that it owns"});
@@ -48,14 +49,14 @@ std::exception_ptr leak_of(const task& owner) noexcept {
 }
 
 /// What a task that returned normally did wrong, or null.
-std::exception_ptr rule_broken_by(const task& self) noexcept {
+std::exception_ptr rule_broken_by(const scheduler& here, const task& self) noexcept {
     if (self.resources)
-        return leak_of(self);
+        return leak_of(here, self);
     if (self.broken_rule)
         return self.broken_rule;
     for (const task& child : self.children)
         if (!child.is_signal_handler)
-            return rule_1_broken_by(self, child);
+            return rule_1_broken_by(here, self, child);
     return nullptr;
 }
 
@@ -68,7 +69,7 @@ void unwind_children(scheduler& here, task& self) noexcept {
         here.park_on_children();
     self.waits_for_all = false;
     while (!self.children.empty())
-        consume(self.children.front());
+        consume(here, self.children.front());
 }
 
 /// Until nothing is left: a finaliser may spawn, a child may transfer a resource.
@@ -91,9 +92,7 @@ void run_function(const scheduler& here, task& self) noexcept {
     }
 }
 
-void record_spawn(const task& parent, const task& child) noexcept {
-    if (!tracing.load(memory_order_relaxed)) [[likely]]
-        return;
+[[gnu::cold]] void report_spawn(const task& parent, const task& child) noexcept {
     const auto kind =
         child.home == parent.home ? trace::spawn_kind::async : trace::spawn_kind::parallel;
     report(trace::spawn{child.number(), parent.number(), child.home->uid(), kind});
@@ -123,7 +122,8 @@ void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept
     child.cancelled = parent.cancelled && !child.shielded;
     parent.children.push_back(child);
     ++parent.live_children;
-    record_spawn(parent, child);
+    if (here.is_traced())
+        report_spawn(parent, child);
     if (&home == &here)
         here.push(child);
     else
@@ -137,7 +137,7 @@ bool is_child_of_running_task(const scheduler& here, const task& child) noexcept
 void require_child(scheduler& here, const task& child, const char* caller) {
     if (is_child_of_running_task(here, child)) [[likely]]
         return;
-    record<trace::not_a_child>(here.current(), child);
+    here.record<trace::not_a_child>(here.current(), child);
     throw not_a_child{std::string{caller} + ": " + child.describe() + " is not a child of " +
                       here.current().describe()};
 }
@@ -151,14 +151,14 @@ void await_child(scheduler& here, task& child) {
         if (by_cancel)
             throw cancelled{};
     }
-    consume(child);
+    consume(here, child);
 }
 
-void consume(task& child) noexcept {
+void consume(scheduler& here, task& child) noexcept {
     if (child.consumed)
         return;
     child.consumed = true;
-    record<trace::clean>(child);
+    here.record<trace::clean>(child);
     task::sibling_list& siblings = child.parent->children;
     siblings.erase(siblings.iterator_to(child));
     child.leave_tree();
@@ -193,7 +193,7 @@ std::size_t await_any(scheduler& here, std::span<task* const> children) {
 }
 
 void cancel_child(scheduler& here, task& child) {
-    record<trace::cancel>(child);
+    here.record<trace::cancel>(child);
     {
         const shield until_unwound{here};
         request_cancel(here, child);
@@ -203,7 +203,7 @@ void cancel_child(scheduler& here, task& child) {
         child.drop_value();
     child.error = here.cancellation();
     child.state.store(promise_state::exited, memory_order_release);
-    record<trace::cancelled>(child);
+    here.record<trace::cancelled>(child);
     here.throw_if_cancelled();
 }
 
@@ -215,7 +215,7 @@ void release_handle(task& child) noexcept {
         task& self = here->current();
         const shield until_unwound{*here};
         if (!unwinding && !self.broken_rule)
-            self.broken_rule = rule_1_broken_by(self, child);
+            self.broken_rule = rule_1_broken_by(*here, self, child);
         request_cancel(*here, child);
         await_child(*here, child);
     }
@@ -234,7 +234,7 @@ void collect(scheduler& here, task& child) noexcept {
     if (child.is_signal_handler) {
         if (child.error)
             log_failure(child);
-        consume(child);
+        consume(here, child);
     }
     if (awaited && parent.parked == task::parking::on_children)
         here.unpark(parent);
@@ -245,13 +245,13 @@ void complete(scheduler& here, task& self) noexcept {
     self.finishing = true;
     ++self.shields; // for good: what follows is clean-up
 
-    std::exception_ptr broken = self.error ? nullptr : rule_broken_by(self);
+    std::exception_ptr broken = self.error ? nullptr : rule_broken_by(here, self);
     unwind(here, self);
     // After the children, which may refer to what the function captured. What was captured may use
     // miou in its destructor, by the same rules.
     self.drop_function();
     if (!self.error && !broken)
-        broken = rule_broken_by(self);
+        broken = rule_broken_by(here, self);
     unwind(here, self);
     if (broken) {
         self.drop_value();
@@ -259,7 +259,7 @@ void complete(scheduler& here, task& self) noexcept {
         here.run_of().fail(std::move(broken));
     }
     self.broken_rule = nullptr;
-    record<trace::run_end, trace::run_done>(self);
+    here.record<trace::run_end, trace::run_done>(self);
 
     self.context = nullptr;
     self.state.store(self.error ? promise_state::exited : promise_state::finished,

@@ -22,7 +22,7 @@ void require_child(scheduler& here, const task& child, const char* caller);
 /// belongs to the running task.
 void await_child(scheduler& here, task& child);
 /// Rule 1 is satisfied for `child`, which has been collected.
-void consume(task& child) noexcept;
+void consume(scheduler& here, task& child) noexcept;
 
 /// Waits until one of `children` has finished and returns its index: a success if there is one, at
 /// random among several.

@@ -99,8 +99,8 @@ private:
     void start_root(scheduler& dom0) noexcept {
         run_.root.home = &dom0;
         run_.root.uid = dom0.next_uid();
-        record<trace::spawn>(run_.root, std::optional<promise_uid>{}, dom0.uid(),
-                             trace::spawn_kind::async);
+        dom0.record<trace::spawn>(run_.root, std::optional<promise_uid>{}, dom0.uid(),
+                                  trace::spawn_kind::async);
         dom0.push(run_.root);
     }
 

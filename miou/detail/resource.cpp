@@ -47,12 +47,12 @@ void resource::link(task& owner) noexcept {
     if (next_)
         next_->previous_ = this;
     owner.resources = shared_from_this();
-    record<trace::attach>(*this, owner);
+    this_scheduler->record<trace::attach>(*this, owner);
 }
 
 std::shared_ptr<resource> resource::unlink() noexcept {
     task& owner = *owner_.load(memory_order_relaxed);
-    record<trace::detach>(*this, owner);
+    this_scheduler->record<trace::detach>(*this, owner);
     std::shared_ptr<resource>& link = previous_ ? previous_->next_ : owner.resources;
     std::shared_ptr<resource> self = std::move(link);
     if (next_)

@@ -27,6 +27,7 @@ scheduler::scheduler(run_state& run, domain_uid uid)
     : run_{run}
     , uid_{uid}
     , poll_countdown_{run.settings.poll}
+    , quanta_{run.settings.quanta}
     , loop_{thread_}
     , next_uid_{static_cast<std::uint64_t>(uid.to_int())}
     // Another stream for each domain: seeds are spread by the golden ratio.
@@ -66,6 +67,7 @@ void scheduler::run_hooks() noexcept {
             }
         at = hook->removed ? hooks_.erase(at) : std::next(at);
     }
+    hooked_ = !hooks_.empty();
 }
 
 void scheduler::read_inbox() noexcept {
@@ -102,7 +104,17 @@ void scheduler::handle(mail& m) noexcept {
     }
 }
 
+/// Without a system there is nothing to look at.
+bool scheduler::poll_is_over() noexcept {
+    look_at_tracing();
+    if (has_system())
+        return true;
+    poll_countdown_ = run_.settings.poll;
+    return false;
+}
+
 void scheduler::look_at_system() noexcept {
+    look_at_tracing();
     if (poll_countdown_ == 0) {
         if (has_system())
             select(false);
@@ -258,7 +270,7 @@ fiber& scheduler::run_new_tasks(fiber& self) noexcept {
     task* next = std::exchange(starting_, nullptr);
     do {
         next->context = &self;
-        next->budget = run_.settings.quanta;
+        next->budget = quanta_;
         current_ = next;
         record<trace::run_begin>(*next);
         complete(*this, *next);
@@ -290,6 +302,7 @@ void scheduler::trim_idle_fibers() noexcept {
 
 void scheduler::enter(unique_function<events(domain_uid)>& make_events) {
     entered_from_ = std::exchange(this_scheduler, this);
+    look_at_tracing();
     try {
         if (make_events)
             events_ = make_events(uid_);
@@ -318,6 +331,7 @@ void scheduler::refuse_outside_of_task(const char* caller) {
 std::shared_ptr<hook_entry> scheduler::add_hook(unique_function<void()> fn) {
     auto made = std::make_shared<hook_entry>(std::move(fn), this);
     hooks_.push_front(made);
+    hooked_ = true;
     return made;
 }
 

@@ -139,6 +139,16 @@ public:
         }
     }
 
+    /// Reports `Events{fields...}`, one after the other, if anybody listens; else costs one test.
+    template <class... Events, class... Fields>
+    [[gnu::always_inline]] void record(const Fields&... fields) const noexcept {
+        if (traced_) [[unlikely]]
+            report_made<Events...>(fields...);
+    }
+    bool is_traced() const noexcept { return traced_; }
+    /// A reporter that was set on another domain is not seen before this.
+    void look_at_tracing() noexcept { traced_ = tracing.load(memory_order_relaxed); }
+
     /// Counts a call that did not have to park; when the budget is used up, others run.
     void consume_budget() {
         if (current_->budget-- == 0) [[unlikely]]
@@ -183,7 +193,7 @@ private:
     void keep_idle(fiber& finished) noexcept;
     void trim_idle_fibers() noexcept;
     bool loop_is_due() noexcept;
-    bool look_is_due() noexcept;
+    bool poll_is_over() noexcept;
     void budget_used_up();
     [[noreturn]] static void refuse_outside_of_task(const char* caller);
     bool nothing_ready() const noexcept { return ready_.empty() && urgent_.empty(); }
@@ -196,6 +206,9 @@ private:
     mail_queue ready_;
     task* current_ = nullptr; // null while the loop runs
     std::uint32_t poll_countdown_;
+    const std::uint32_t quanta_;
+    bool hooked_ = false; // there are hooks
+    bool traced_ = false; // there was a reporter, at the last look
     bool stopping_ = false;
 
     fiber_thread thread_;
@@ -231,18 +244,8 @@ private:
 
 // --- The path of every switch, in line where tasks suspend ---------------------------------------
 
-/// Without a system there is nothing to look at.
-inline bool scheduler::look_is_due() noexcept {
-    if (--poll_countdown_ != 0) [[likely]]
-        return false;
-    if (has_system())
-        return true;
-    poll_countdown_ = run_.settings.poll;
-    return false;
-}
-
 [[gnu::always_inline]] inline bool scheduler::loop_is_due() noexcept {
-    return look_is_due() || inbox_.has_mail() || !hooks_.empty();
+    return (--poll_countdown_ == 0 && poll_is_over()) || inbox_.has_mail() || hooked_;
 }
 
 [[gnu::always_inline]] inline task* scheduler::take() noexcept {
@@ -272,7 +275,7 @@ inline bool scheduler::look_is_due() noexcept {
 
 [[gnu::always_inline]] inline void scheduler::switch_away() noexcept {
     task& self = *current_;
-    self.budget = run_.settings.quanta;
+    self.budget = quanta_;
     self.left_shielded = shielded();
     if (fiber& next = next_fiber(); &next != self.context) {
         self.context->switch_to(next);

@@ -6,7 +6,7 @@
 
 namespace miou::detail {
 
-/// Whether there is a reporter. Relaxed: an event more or less at the moment that it is set.
+/// Whether there is a reporter. Relaxed; the domains look at it now and then.
 extern constinit atomic<bool> tracing;
 
 /// Passes `e` to the reporter.
@@ -24,13 +24,6 @@ auto told_of(const Field& field) {
 template <class... Events, class... Fields>
 [[gnu::cold, gnu::noinline]] void report_made(const Fields&... fields) noexcept {
     (report(Events{told_of(fields)...}), ...);
-}
-
-/// Reports `Events{fields...}`, one after the other, if anybody listens; else costs one test.
-template <class... Events, class... Fields>
-[[gnu::always_inline]] inline void record(const Fields&... fields) noexcept {
-    if (tracing.load(memory_order_relaxed)) [[unlikely]]
-        report_made<Events...>(fields...);
 }
 
 } // namespace miou::detail
