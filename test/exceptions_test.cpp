@@ -2,6 +2,7 @@
 
 #include "miou/miou.hpp"
 #include "support/domains.hpp"
+#include "support/errors.hpp"
 #include "support/sanitized.hpp"
 
 #include <gtest/gtest.h>
@@ -34,19 +35,6 @@ int handled_tag() {
         return it.tag;
     } catch (...) {
         return -2;
-    }
-}
-
-template <class T>
-bool failed_with_cancelled(const miou::result<T>& outcome) {
-    if (outcome.has_value())
-        return false;
-    try {
-        std::rethrow_exception(outcome.error());
-    } catch (const miou::cancelled&) {
-        return true;
-    } catch (...) {
-        return false;
     }
 }
 
@@ -297,7 +285,7 @@ TEST(exceptions, a_destructor_may_cancel_a_child_during_unwinding) {
         });
         miou::yield();
         unwind_through(n, [&] { miou::cancel(*child); });
-        EXPECT_TRUE(failed_with_cancelled(miou::await(*child)));
+        EXPECT_TRUE(test::failed_with<miou::cancelled>(miou::await(*child)));
     });
 }
 
@@ -312,7 +300,7 @@ TEST(exceptions, a_destructor_may_use_another_domain_during_unwinding) {
             miou::trigger never;
             const auto endless = miou::call([&never] { return never.await() != nullptr; });
             miou::cancel(endless);
-            EXPECT_TRUE(failed_with_cancelled(miou::await(endless)));
+            EXPECT_TRUE(test::failed_with<miou::cancelled>(miou::await(endless)));
         });
     });
 }
@@ -340,7 +328,7 @@ TEST(exceptions, the_clean_up_of_a_cancelled_task_is_not_interrupted_by_its_canc
         miou::cancel(victim);
         EXPECT_TRUE(child_ran);
         EXPECT_TRUE(cleaned_up);
-        EXPECT_TRUE(failed_with_cancelled(miou::await(victim)));
+        EXPECT_TRUE(test::failed_with<miou::cancelled>(miou::await(victim)));
     });
 }
 
@@ -361,7 +349,7 @@ TEST(exceptions, a_throw_from_the_clean_up_of_a_cancelled_task_harms_nobody) {
         });
         miou::yield();
         miou::cancel(victim);
-        EXPECT_TRUE(failed_with_cancelled(miou::await(victim)));
+        EXPECT_TRUE(test::failed_with<miou::cancelled>(miou::await(victim)));
         EXPECT_EQ(miou::await_exn(bystander), n);
     });
 }

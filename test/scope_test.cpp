@@ -2,6 +2,7 @@
 
 #include "miou/miou.hpp"
 #include "support/domains.hpp"
+#include "support/errors.hpp"
 
 #include <gtest/gtest.h>
 
@@ -82,19 +83,6 @@ std::string message_of_rule_1(F fn, int domains = test::domains()) {
 void expect_named(const std::string& message, const char* parent, const char* child) {
     EXPECT_NE(message.find(parent), std::string::npos) << message;
     EXPECT_NE(message.find(child), std::string::npos) << message;
-}
-
-template <class T>
-bool was_cancelled(const miou::result<T>& outcome) {
-    if (outcome.has_value())
-        return false;
-    try {
-        std::rethrow_exception(outcome.error());
-    } catch (const miou::cancelled&) {
-        return true;
-    } catch (...) {
-        return false;
-    }
 }
 
 // --- A parent that throws ------------------------------------------------------------------------
@@ -180,7 +168,7 @@ TEST(scope, a_parent_that_is_cancelled_unwinds_its_children_before_its_locals) {
         while (!ready)
             miou::yield();
         miou::cancel(parent);
-        EXPECT_TRUE(was_cancelled(miou::await(parent)));
+        EXPECT_TRUE(test::failed_with<miou::cancelled>(miou::await(parent)));
     });
 }
 
