@@ -63,12 +63,17 @@ reactor& reactor::current(const char* caller) {
 }
 
 void reactor::select(bool block) {
+    if (wake_sleepers())
+        block = false;
+    if (!block) {
+        io_.poll();
+        return;
+    }
+    arm();
     // One handler is enough when there is nothing else to do: its task runs, and the next call
     // finds the next handler without a system call.
-    if (block)
-        io_.run_one();
-    else
-        io_.poll();
+    io_.run_one();
+    wake_sleepers();
 }
 
 void reactor::interrupt() {
@@ -81,38 +86,38 @@ void reactor::interrupt() {
 }
 
 void reactor::sleep_until(clock::time_point deadline) {
-    sleeper self;
-    self.deadline = deadline;
-    sleepers_.insert(self);
-    if (deadline < armed_for_)
-        arm();
+    timer self;
+    sleepers_.push(self, deadline);
     if (const std::exception_ptr cancellation = self.due.await()) {
-        if (self.is_linked()) // otherwise it came due after the cancellation
-            sleepers_.erase(sleepers_.iterator_to(self));
+        if (sleepers_.contains(self)) // otherwise it came due after the cancellation
+            sleepers_.erase(self);
         std::rethrow_exception(cancellation);
     }
 }
 
+/// Makes Asio's timer end the wait that follows. It is set back only when the earliest deadline has
+/// come nearer: one that fires too early costs less.
 void reactor::arm() {
-    armed_for_ = std::min(sleepers_.begin()->deadline, clock::now() + longest_wait);
+    if (sleepers_.empty() || sleepers_.earliest() >= armed_for_)
+        return;
+    armed_for_ = std::min(sleepers_.earliest(), clock::now() + longest_wait);
     timer_.expires_at(armed_for_); // also takes back an earlier wait
     timer_.async_wait(
         asio::bind_allocator(timer_memory_.get(), [this](const boost::system::error_code& error) {
             if (!error)
-                wake_sleepers();
+                armed_for_ = clock::time_point::max();
         }));
 }
 
-void reactor::wake_sleepers() {
-    const clock::time_point now = clock::now();
-    armed_for_ = clock::time_point::max();
-    while (!sleepers_.empty() && sleepers_.begin()->deadline <= now) {
-        sleeper& first = *sleepers_.begin();
-        sleepers_.erase(sleepers_.begin());
-        first.due.signal();
-    }
-    if (!sleepers_.empty())
-        arm();
+/// Whether there was one to wake.
+bool reactor::wake_sleepers() {
+    if (sleepers_.empty())
+        return false;
+    bool woke = false;
+    for (const clock::time_point now = clock::now();
+         !sleepers_.empty() && sleepers_.earliest() <= now; woke = true)
+        sleepers_.pop().due.signal();
+    return woke;
 }
 
 void reactor::enlist(const std::shared_ptr<registration>& it) {

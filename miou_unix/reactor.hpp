@@ -2,13 +2,12 @@
 #pragma once
 
 #include "miou/events.hpp"
-#include "miou/trigger.hpp"
 #include "miou_unix/handler_memory.hpp"
+#include "miou_unix/timer_queue.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/intrusive/set.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -20,9 +19,6 @@ namespace miou_unix {
 namespace asio = boost::asio;
 
 class registration;
-
-/// The clock of timers: the only one that miou_unix reads.
-using clock = std::chrono::steady_clock;
 
 /// One domain's system: an `io_context` that only this domain runs, and the tasks that sleep.
 /// Everything but `interrupt` and `door` belongs to the domain's thread.
@@ -77,18 +73,10 @@ public:
     void strike_off(registration& it) noexcept;
 
 private:
-    struct sleeper : boost::intrusive::set_base_hook<> {
-        clock::time_point deadline;
-        miou::trigger due;
-        friend bool operator<(const sleeper& a, const sleeper& b) noexcept {
-            return a.deadline < b.deadline;
-        }
-    };
-
     void select(bool block);
     void interrupt();
     void arm();
-    void wake_sleepers();
+    bool wake_sleepers();
 
     // What is posted while one is on its way would wake nobody else.
     std::atomic<bool> interruption_posted_ = false;
@@ -99,8 +87,8 @@ private:
     asio::executor_work_guard<asio::io_context::executor_type> always_busy_;
     asio::steady_timer timer_;
     clock::time_point armed_for_ = clock::time_point::max();
-    boost::intrusive::multiset<sleeper> sleepers_; // on the stacks of the tasks
-    std::shared_ptr<registration> registrations_;  // head of a list
+    timer_queue sleepers_;
+    std::shared_ptr<registration> registrations_; // head of a list
     std::shared_ptr<door> door_ = std::make_shared<door>();
     const void* const domain_; // to tell it from the domains of runs that are nested in this one
     reactor* outer_;           // of the run that this one is nested in

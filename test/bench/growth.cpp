@@ -2,6 +2,7 @@
 
 #include "measure.hpp"
 #include "miou/miou.hpp"
+#include "miou_unix/miou_unix.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -18,7 +19,7 @@ template <class F>
 double for_each_task(std::size_t tasks, F round) {
     const std::size_t rounds = std::max<std::size_t>(1, tasks_measured / tasks);
     double ns = 0;
-    miou::run({.domains = 0}, [&] {
+    miou_unix::run({.domains = 0}, [&] {
         round(tasks);
         for (std::size_t i = 0; i < rounds; ++i)
             ns += round(tasks);
@@ -105,6 +106,19 @@ double wake(std::size_t tasks) {
     return watch.ns();
 }
 
+/// Deadlines all over a millisecond, in no order.
+double sleep(std::size_t tasks) {
+    const stopwatch watch;
+    std::vector<miou::promise<void>> sleepers;
+    sleepers.reserve(tasks);
+    for (std::size_t i = 0; i < tasks; ++i)
+        sleepers.push_back(miou::async([seconds = 1e-6 * static_cast<double>(i * 7919 % 1000 + 1)] {
+            miou_unix::sleep(seconds);
+        }));
+    miou::await_all(sleepers);
+    return watch.ns();
+}
+
 } // namespace
 
 const std::vector<growing_operation>& growing_operations() {
@@ -119,6 +133,7 @@ const std::vector<growing_operation>& growing_operations() {
         operation("take + await", &take),
         operation("cancel, parked", &cancel),
         operation("trigger wake + await_all", &wake),
+        operation("sleep", &sleep),
     };
     return all;
 }
