@@ -75,6 +75,13 @@ public:
     using rule_violation::rule_violation;
 };
 
+/// There was no element to take from a `queue`, `sequence` or `pqueue`.
+/// OCaml: `Miou.Queue.Empty`, `Miou.Sequence.Empty`, `Miou.Pqueue.Empty`.
+class empty : public std::exception {
+public:
+    const char* what() const noexcept override { return "miou: there is no element"; }
+};
+
 /// There was no memory, or no guard page, for the stack of a task. It is the outcome of the task
 /// that could not start; every other task is unharmed.
 class no_stack : public std::bad_alloc {
