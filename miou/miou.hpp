@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou/await_many.hpp"
+#include "miou/backoff.hpp"
 #include "miou/computation.hpp"
 #include "miou/condition.hpp"
 #include "miou/domain.hpp"
@@ -13,10 +14,13 @@
 #include "miou/mutex.hpp"
 #include "miou/orphans.hpp"
 #include "miou/ownership.hpp"
+#include "miou/pqueue.hpp"
 #include "miou/promise.hpp"
 #include "miou/protect.hpp"
+#include "miou/queue.hpp"
 #include "miou/result.hpp"
 #include "miou/run.hpp"
+#include "miou/sequence.hpp"
 #include "miou/sys_signal.hpp"
 #include "miou/syscall.hpp"
 #include "miou/trace.hpp"

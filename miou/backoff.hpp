@@ -1,0 +1,75 @@
+// Waiting for a little while, longer each time.
+#pragma once
+
+#include "miou/detail/atomic.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <stdexcept>
+#include <thread>
+
+namespace miou {
+
+/// The bounds of a `backoff`, as logarithms of a number of spins.
+struct backoff_options {
+    int lower_wait_log = 4;
+    int upper_wait_log = 17;
+};
+
+/// How long to spin before the next try of something that others were quicker at, by the method of
+/// randomised exponential backoff. A value: `once` returns the next one. It spins, so that no other
+/// task of the domain runs meanwhile; not for waiting for one. OCaml: `Miou.Backoff.t`.
+class backoff {
+public:
+    /// The largest bound.
+    static constexpr int max_wait_log = 30;
+
+    /// Throws `std::invalid_argument` unless 0 <= lower_wait_log <= upper_wait_log <=
+    /// max_wait_log. Without options it is OCaml's `Backoff.default`.
+    explicit backoff(backoff_options bounds = {})
+        : bounds_{bounds}
+        , wait_log_{bounds.lower_wait_log} {
+        if (bounds.lower_wait_log < 0 || bounds.lower_wait_log > bounds.upper_wait_log ||
+            bounds.upper_wait_log > max_wait_log)
+            throw std::invalid_argument{
+                "miou::backoff: not 0 <= lower_wait_log <= upper_wait_log <= max_wait_log"};
+    }
+
+    /// Spins at random 1 to 2^get_wait_log() times and returns the backoff for the next try, which
+    /// may wait twice as long, up to the upper bound. Any thread. Does not suspend.
+    [[nodiscard]] backoff once() const noexcept {
+        for (std::uint32_t left = draw(); left > 0; --left)
+            detail::cpu_relax();
+        backoff next = *this;
+        next.wait_log_ = std::min(wait_log_ + 1, bounds_.upper_wait_log);
+        return next;
+    }
+
+    /// As it was at first.
+    [[nodiscard]] backoff reset() const noexcept {
+        backoff first = *this;
+        first.wait_log_ = bounds_.lower_wait_log;
+        return first;
+    }
+
+    /// The logarithm of the most that the next `once` spins.
+    int get_wait_log() const noexcept { return wait_log_; }
+
+private:
+    std::uint32_t draw() const noexcept {
+        // With one processor the other one cannot get on while this one spins.
+        static const bool alone = std::thread::hardware_concurrency() == 1;
+        // Not from the `g` of a run: how long threads wait changes nothing that a program sees.
+        thread_local std::minstd_rand random{
+            static_cast<std::uint32_t>(std::hash<std::thread::id>{}(std::this_thread::get_id()))};
+        const auto mask = (std::uint32_t{1} << wait_log_) - 1;
+        return 1 + (alone ? 0 : static_cast<std::uint32_t>(random()) & mask);
+    }
+
+    backoff_options bounds_;
+    int wait_log_;
+};
+
+} // namespace miou
