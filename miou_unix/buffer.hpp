@@ -5,6 +5,8 @@
 #include <optional>
 #include <ranges>
 #include <span>
+#include <stdexcept>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
@@ -74,5 +76,15 @@ struct slice {
     std::size_t off = 0;
     std::optional<std::size_t> len = {}; // to the end of the buffer
 };
+
+/// Throws `std::invalid_argument`, naming `caller`, if `part` is not within `whole`.
+template <class View>
+View part_of(View whole, const slice& part, const char* caller) {
+    if (part.off > whole.size || part.len.value_or(0) > whole.size - part.off)
+        throw std::invalid_argument{std::string{caller} + ": the slice is not within the buffer"};
+    using byte = std::conditional_t<std::is_same_v<View, mutable_view>, std::byte, const std::byte>;
+    return View{static_cast<byte*>(whole.data) + part.off,
+                part.len.value_or(whole.size - part.off)};
+}
 
 } // namespace miou_unix

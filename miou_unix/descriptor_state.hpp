@@ -1,6 +1,7 @@
 // What the handles of one descriptor share.
 #pragma once
 
+#include "miou_unix/file_descr.hpp"
 #include "miou_unix/registration.hpp"
 
 #include <boost/system/error_code.hpp>
@@ -52,5 +53,8 @@ private:
 
 /// Throws `boost::system::system_error` with `error` (an errno), naming `caller`.
 [[noreturn]] void throw_errno(int error, const char* caller);
+
+/// A non-blocking socket that programs do not inherit. Throws the errno, naming `caller`.
+file_descr new_socket(int family, int type, const char* caller);
 
 } // namespace miou_unix

@@ -16,6 +16,22 @@ void throw_errno(int error, const char* caller) {
         boost::system::error_code{error, boost::system::system_category()}, caller};
 }
 
+namespace {
+
+descriptor_kind kind_of(int socket_type) noexcept {
+    return socket_type == SOCK_STREAM ? descriptor_kind::stream_socket
+                                      : descriptor_kind::datagram_socket;
+}
+
+} // namespace
+
+file_descr new_socket(int family, int type, const char* caller) {
+    const int fd = ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        throw_errno(errno, caller);
+    return file_descr{std::make_shared<descriptor_state>(fd, kind_of(type), true)};
+}
+
 descriptor_state::descriptor_state(int fd, descriptor_kind kind, bool non_blocking)
     : kind_{kind}
     , non_blocking_{non_blocking}
@@ -89,11 +105,9 @@ file_descr of_file_descr(of_file_descr_options options, int fd) {
     int type = 0;
     ::socklen_t size = sizeof type;
     const bool is_socket = ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
-    const auto kind = !is_socket            ? descriptor_kind::other
-                      : type == SOCK_STREAM ? descriptor_kind::stream_socket
-                                            : descriptor_kind::datagram_socket;
-    return file_descr{std::make_shared<descriptor_state>(
-        fd, kind, options.non_blocking || (flags & O_NONBLOCK) != 0)};
+    return file_descr{
+        std::make_shared<descriptor_state>(fd, is_socket ? kind_of(type) : descriptor_kind::other,
+                                           options.non_blocking || (flags & O_NONBLOCK) != 0)};
 }
 
 int to_file_descr(const file_descr& f) {

@@ -20,8 +20,11 @@ std::string unix_path(const ::sockaddr_un& address, std::size_t size) {
     const std::size_t length = size - std::min(size, offsetof(::sockaddr_un, sun_path));
     if (length == 0)
         return "unix:";
-    if (address.sun_path[0] == '\0')
-        return "unix:@" + std::string{address.sun_path + 1, length - 1};
+    if (address.sun_path[0] == '\0') {
+        std::string name{address.sun_path, length};
+        std::replace(name.begin(), name.end(), '\0', '@');
+        return "unix:" + name;
+    }
     return "unix:" + std::string{address.sun_path, ::strnlen(address.sun_path, length)};
 }
 
@@ -58,16 +61,16 @@ std::string sockaddr::to_string() const {
     }
 }
 
-void sockaddr::require_family(int wanted) const {
+void sockaddr::copy_to(void* endpoint, std::size_t capacity, int wanted) const {
     // Asio's endpoints of IP hold both families.
     const auto is_ip = [](int f) { return f == AF_INET || f == AF_INET6; };
     if (family() != wanted && !(is_ip(family()) && is_ip(wanted)))
         throw std::invalid_argument{"miou_unix::sockaddr: " + to_string() +
                                     " is of another family than the endpoint"};
-}
-
-void sockaddr::copy_to(void* target) const noexcept {
-    std::memcpy(target, &storage_, size_);
+    if (size_ > capacity)
+        throw std::invalid_argument{"miou_unix::sockaddr: " + to_string() +
+                                    " is too long for the endpoint"};
+    std::memcpy(endpoint, &storage_, size_);
 }
 
 } // namespace miou_unix

@@ -16,6 +16,7 @@ template <class E>
 concept endpoint = std::default_initializable<E> && requires(E e, const E c, std::size_t n) {
     { c.data() } -> std::convertible_to<const struct ::sockaddr*>;
     { c.size() } -> std::convertible_to<std::size_t>;
+    { c.capacity() } -> std::convertible_to<std::size_t>;
     { e.data() } -> std::convertible_to<struct ::sockaddr*>;
     e.resize(n);
 };
@@ -32,14 +33,12 @@ public:
     sockaddr(const E& e)
         : sockaddr{e.data(), e.size()} {}
 
-    /// Throws `std::invalid_argument` if the family is not that of `E`.
+    /// Throws `std::invalid_argument` if the family is not that of `E`, or it is too long for it.
     template <endpoint E>
     explicit operator E() const {
         E made;
-        const auto wanted = made.protocol().family();
-        require_family(wanted);
-        made.resize(size_);
-        copy_to(made.data());
+        copy_to(made.data(), made.capacity(), made.protocol().family());
+        made.resize(size_); // after: it looks at the last byte of a path
         return made;
     }
 
@@ -52,18 +51,29 @@ public:
     }
     ::socklen_t size() const noexcept { return size_; }
 
-    /// `127.0.0.1:3000`, `[::1]:3000`, `unix:/run/socket`, `unix:@abstract`.
+    /// `127.0.0.1:3000`, `[::1]:3000`, `unix:/run/socket`, `unix:@abstract` (each NUL of such a
+    /// name is an `@`), `unix:` for a socket without a name.
     std::string to_string() const;
     friend std::ostream& operator<<(std::ostream& out, const sockaddr& address) {
         return out << address.to_string();
     }
 
 private:
-    void require_family(int family) const;
-    void copy_to(void* endpoint) const noexcept;
+    void copy_to(void* endpoint, std::size_t capacity, int family) const;
 
     ::sockaddr_storage storage_{};
     ::socklen_t size_ = 0;
+};
+
+/// Where a system call puts an address.
+struct sockaddr_buffer {
+    struct ::sockaddr* data() noexcept {
+        return reinterpret_cast<struct ::sockaddr*>(&storage);
+    }
+    sockaddr value() { return {data(), size}; }
+
+    ::sockaddr_storage storage{};
+    ::socklen_t size = sizeof(::sockaddr_storage);
 };
 
 } // namespace miou_unix

@@ -1,14 +1,11 @@
 #include "miou_unix/socket.hpp"
 
-#include "miou/promise.hpp"
-#include "miou_unix/descriptor_state.hpp"
-#include "miou_unix/operation.hpp"
+#include "miou_unix/sleep.hpp"
+#include "miou_unix/waiting.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/system/system_error.hpp>
 
-#include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,23 +17,10 @@
 namespace miou_unix {
 namespace {
 
-using wait_type = asio::posix::descriptor_base::wait_type;
-
-bool would_block(int error) noexcept {
-    return error == EAGAIN || error == EWOULDBLOCK;
-}
-
 void set_option(int fd, int option, bool on, const char* caller) {
     const int value = on;
     if (::setsockopt(fd, SOL_SOCKET, option, &value, sizeof value) != 0)
         throw_errno(errno, caller);
-}
-
-file_descr new_socket(int family, const char* caller) {
-    const int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        throw_errno(errno, caller);
-    return file_descr{std::make_shared<descriptor_state>(fd, descriptor_kind::stream_socket, true)};
 }
 
 void require_stream_socket(const descriptor_state& f, const char* caller) {
@@ -47,71 +31,6 @@ void require_stream_socket(const descriptor_state& f, const char* caller) {
 void refuse_datagrams(const descriptor_state& f, const char* caller) {
     if (f.kind() == descriptor_kind::datagram_socket)
         throw std::invalid_argument{std::string{caller} + ": this is a datagram socket"};
-}
-
-template <class View>
-View part_of(View whole, const slice& part, const char* caller) {
-    if (part.off > whole.size || part.len.value_or(0) > whole.size - part.off)
-        throw std::invalid_argument{std::string{caller} + ": the slice is not within the buffer"};
-    using byte = std::conditional_t<std::is_same_v<View, mutable_view>, std::byte, const std::byte>;
-    return View{static_cast<byte*>(whole.data) + part.off,
-                part.len.value_or(whole.size - part.off)};
-}
-
-/// Starts an asynchronous operation on `f` and waits for it. Returns what it transferred; nothing,
-/// if it was aborted because another task aborted all that is pending on `f`: start again.
-template <class Start>
-std::optional<std::size_t> run_operation(descriptor_state& f, const char* caller, Start&& start) {
-    operation op;
-    const std::shared_ptr<registration> view = f.here(caller);
-    start(view->asio_view(), op.completion());
-    const std::exception_ptr cancellation = op.wait([&] {
-        if (!f.is_closed()) // otherwise it was aborted already
-            view->asio_view().cancel();
-    });
-    if (cancellation)
-        std::rethrow_exception(cancellation);
-    if (op.error == asio::error::operation_aborted) {
-        if (f.is_closed())
-            throw_errno(EBADF, caller);
-        return std::nullopt;
-    }
-    if (op.error == asio::error::eof)
-        return 0;
-    if (op.error)
-        throw boost::system::system_error{op.error, caller};
-    return op.transferred;
-}
-
-void wait_until(wait_type what, descriptor_state& f, const char* caller) {
-    while (!run_operation(f, caller, [&](asio::posix::stream_descriptor& view, auto handler) {
-        view.async_wait(what, handler);
-    })) {
-    }
-}
-
-/// Asks again, after a wait: another task may have been faster.
-bool is_ready(wait_type what, int fd) noexcept {
-    ::pollfd asked{fd, static_cast<short>(what == wait_type::wait_read ? POLLIN : POLLOUT), 0};
-    return ::poll(&asked, 1, 0) > 0;
-}
-
-/// Repeats `call`, a system call on the raw descriptor, until it neither is interrupted nor would
-/// block, waiting for `what` in between. Throws the errno otherwise.
-template <class Call>
-auto retry(wait_type what, descriptor_state& f, const char* caller, Call&& call) {
-    miou::consume_budget(); // before: it may throw, and what a call has done must be reported
-    for (;;) {
-        while (!f.non_blocking() && !is_ready(what, f.open()->number()))
-            wait_until(what, f, caller);
-        const auto returned = call(f.open()->number());
-        if (returned >= 0)
-            return returned;
-        if (would_block(errno))
-            wait_until(what, f, caller);
-        else if (errno != EINTR && errno != ECONNABORTED)
-            throw_errno(errno, caller);
-    }
 }
 
 /// `write` that reports EPIPE without the signal: SIGPIPE is blocked in this thread meanwhile, and
@@ -153,10 +72,13 @@ std::size_t read_some(descriptor_state& f, mutable_view into) {
 } // namespace
 
 file_descr tcpv4() {
-    return new_socket(AF_INET, "miou_unix::tcpv4");
+    return new_socket(AF_INET, SOCK_STREAM, "miou_unix::tcpv4");
 }
 file_descr tcpv6() {
-    return new_socket(AF_INET6, "miou_unix::tcpv6");
+    return new_socket(AF_INET6, SOCK_STREAM, "miou_unix::tcpv6");
+}
+file_descr unix_socket() {
+    return new_socket(AF_UNIX, SOCK_STREAM, "miou_unix::unix_socket");
 }
 
 void bind_and_listen(const file_descr& f, const sockaddr& address) {
@@ -185,17 +107,14 @@ std::pair<file_descr, sockaddr> accept(const file_descr& f) {
 std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr& f) {
     constexpr const char* caller = "miou_unix::accept";
     require_stream_socket(f.state(), caller);
-    ::sockaddr_storage peer{};
-    ::socklen_t size = 0;
-    auto* const raw = reinterpret_cast<struct ::sockaddr*>(&peer);
+    sockaddr_buffer peer;
     const int flags = SOCK_NONBLOCK | (options.cloexec ? SOCK_CLOEXEC : 0);
     const int fd = retry(wait_type::wait_read, f.state(), caller, [&](int listening) {
-        size = sizeof peer;
-        return ::accept4(listening, raw, &size, flags);
+        return ::accept4(listening, peer.data(), &peer.size, flags);
     });
     return {
         file_descr{std::make_shared<descriptor_state>(fd, descriptor_kind::stream_socket, true)},
-        sockaddr{raw, size}};
+        peer.value()};
 }
 
 void connect(const file_descr& f, const sockaddr& address) {
@@ -205,10 +124,18 @@ void connect(const file_descr& f, const sockaddr& address) {
         throw std::invalid_argument{std::string{caller} + ": the socket is in blocking mode"};
     const auto held = f.state().open();
     miou::consume_budget();
-    if (::connect(held->number(), address.data(), address.size()) == 0)
-        return;
-    if (errno != EINPROGRESS && errno != EINTR)
-        throw_errno(errno, caller);
+    for (;;) {
+        if (::connect(held->number(), address.data(), address.size()) == 0)
+            return;
+        if (errno == EINPROGRESS || errno == EINTR)
+            break;
+        if (!would_block(errno) || address.family() != AF_UNIX)
+            throw_errno(errno, caller);
+        // Too many wait to be accepted in the UNIX domain, and nobody is told when one is.
+        sleep(0.001);
+        if (f.state().is_closed())
+            throw_errno(EBADF, caller);
+    }
     wait_until(wait_type::wait_write, f.state(), caller);
     int error = 0;
     ::socklen_t size = sizeof error;
@@ -261,12 +188,10 @@ void shutdown(const file_descr& f, int how) {
 }
 
 sockaddr getsockname(const file_descr& f) {
-    ::sockaddr_storage address{};
-    ::socklen_t size = sizeof address;
-    auto* const raw = reinterpret_cast<struct ::sockaddr*>(&address);
-    if (::getsockname(f.state().open()->number(), raw, &size) != 0)
+    sockaddr_buffer address;
+    if (::getsockname(f.state().open()->number(), address.data(), &address.size) != 0)
         throw_errno(errno, "miou_unix::getsockname");
-    return sockaddr{raw, size};
+    return address.value();
 }
 
 } // namespace miou_unix

@@ -21,6 +21,9 @@ namespace miou_unix {
 file_descr tcpv4();
 file_descr tcpv6();
 
+/// A new stream socket of the UNIX domain; otherwise like `tcpv4`. OCaml: `Miou_unix.unix_socket`.
+file_descr unix_socket();
+
 /// How `bind_and_listen` does it.
 struct bind_and_listen_options {
     int backlog = 128; // connections that wait to be accepted
@@ -28,9 +31,10 @@ struct bind_and_listen_options {
     bool reuseport = true; // several servers, on several domains, share the port
 };
 
-/// Binds `f` to `address` and listens; binds only if it is a datagram socket. Any thread. Does not
-/// suspend. Throws `boost::system::system_error`, EADDRINUSE for example.
-/// OCaml: `Miou_unix.bind_and_listen`.
+/// Binds `f` to `address` and listens; binds only if it is a datagram socket, where both `reuse`
+/// options let several sockets have one port. A path of the UNIX domain must not exist yet, and
+/// stays when `f` is closed: unlink it. Any thread. Does not suspend. Throws
+/// `boost::system::system_error`, EADDRINUSE for example. OCaml: `Miou_unix.bind_and_listen`.
 void bind_and_listen(const file_descr& f, const sockaddr& address);
 void bind_and_listen(bind_and_listen_options options, const file_descr& f, const sockaddr& address);
 
@@ -46,8 +50,7 @@ std::pair<file_descr, sockaddr> accept(const file_descr& f);
 std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr& f);
 
 /// Connects `f` to `address`. Throws `std::invalid_argument` unless `f` is a stream socket in
-/// non-blocking mode.
-/// After an error or a cancellation, close `f`. OCaml: `Miou_unix.connect`.
+/// non-blocking mode. After an error or a cancellation, close `f`. OCaml: `Miou_unix.connect`.
 void connect(const file_descr& f, const sockaddr& address);
 
 /// Reads what there is, at least one byte, into `buffer`; returns how many, 0 at the end of the

@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -71,26 +70,6 @@ TEST(stream, ipv6_works_like_ipv4) {
         const auto client = miou_unix::tcpv6();
         miou_unix::connect(client, miou_unix::getsockname(listening));
         EXPECT_EQ(test::read_to_end(client), miou_unix::getsockname(client).to_string());
-        miou::await_exn(server);
-    });
-}
-
-TEST(stream, a_socket_of_the_unix_domain_works_like_tcp) {
-    miou_unix::run({.domains = domains()}, [] {
-        struct ::sockaddr_un name {};
-        name.sun_family = AF_UNIX; // with no path, the system chooses one
-        const miou_unix::sockaddr any{reinterpret_cast<const struct ::sockaddr*>(&name),
-                                      sizeof(sa_family_t)};
-        const auto make = [] {
-            return miou_unix::of_file_descr(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        };
-        const auto listening = make();
-        miou_unix::bind_and_listen(listening, any);
-        const auto server = test::anywhere([&] { echo_once(listening); });
-        const auto client = make();
-        miou_unix::connect(client, miou_unix::getsockname(listening));
-        test::send_numbered(client, numbered_bytes{}, 5000);
-        EXPECT_EQ(test::receive_numbered(client, numbered_bytes{}), 5000);
         miou::await_exn(server);
     });
 }
