@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou_unix/buffer.hpp"
+#include "miou_unix/datagram.hpp"
 #include "miou_unix/file_descr.hpp"
 #include "miou_unix/ownership.hpp"
 #include "miou_unix/run.hpp"

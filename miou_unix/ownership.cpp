@@ -23,6 +23,12 @@ file_descr tcpv4() {
 file_descr tcpv6() {
     return file_descr{miou_unix::tcpv6()};
 }
+file_descr udpv4() {
+    return file_descr{miou_unix::udpv4()};
+}
+file_descr udpv6() {
+    return file_descr{miou_unix::udpv6()};
+}
 
 void bind_and_listen(const file_descr& f, const sockaddr& address) {
     miou_unix::bind_and_listen(f.checked(), address);
@@ -49,6 +55,14 @@ void really_read(const file_descr& f, mutable_view buffer, slice part) {
 }
 void write(const file_descr& f, const_view buffer, slice part) {
     miou_unix::write(f.checked(), buffer, part);
+}
+std::pair<std::size_t, sockaddr> recvfrom(const file_descr& f, mutable_view buffer, slice part,
+                                          int flags) {
+    return miou_unix::recvfrom(f.checked(), buffer, part, flags);
+}
+std::size_t sendto(const file_descr& f, const_view buffer, const sockaddr& address, slice part,
+                   int flags) {
+    return miou_unix::sendto(f.checked(), buffer, address, part, flags);
 }
 void close(const file_descr& f) {
     f.resource().check();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou/ownership.hpp"
+#include "miou_unix/datagram.hpp"
 #include "miou_unix/socket.hpp"
 
 #include <cstddef>
@@ -40,6 +41,8 @@ int to_file_descr(const file_descr& f);
 const miou::ownership& resource(const file_descr& f);
 file_descr tcpv4();
 file_descr tcpv6();
+file_descr udpv4();
+file_descr udpv6();
 void bind_and_listen(const file_descr& f, const sockaddr& address);
 void bind_and_listen(bind_and_listen_options options, const file_descr& f, const sockaddr& address);
 std::pair<file_descr, sockaddr> accept(const file_descr& f);
@@ -48,6 +51,10 @@ void connect(const file_descr& f, const sockaddr& address);
 std::size_t read(const file_descr& f, mutable_view buffer, slice part = {});
 void really_read(const file_descr& f, mutable_view buffer, slice part = {});
 void write(const file_descr& f, const_view buffer, slice part = {});
+std::pair<std::size_t, sockaddr> recvfrom(const file_descr& f, mutable_view buffer, slice part = {},
+                                          int flags = 0);
+std::size_t sendto(const file_descr& f, const_view buffer, const sockaddr& address, slice part = {},
+                   int flags = 0);
 void close(const file_descr& f);
 
 } // namespace miou_unix::ownership
