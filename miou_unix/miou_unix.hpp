@@ -1,6 +1,7 @@
 // Everything of miou_unix.
 #pragma once
 
+#include "miou_unix/blocking.hpp"
 #include "miou_unix/buffer.hpp"
 #include "miou_unix/datagram.hpp"
 #include "miou_unix/file_descr.hpp"

@@ -1,0 +1,42 @@
+#include "miou_unix/blocking.hpp"
+
+#include "miou/promise.hpp"
+#include "miou_unix/file_descr.hpp"
+#include "miou_unix/waiting.hpp"
+
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+
+namespace miou_unix {
+namespace {
+
+/// An epoll instance of its own watches `fd`, and Asio watches that: a number can be in the
+/// domain's only once, and Asio would put the file into non-blocking mode.
+void block(int fd, std::uint32_t events, const char* caller) {
+    const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
+    if (epoll < 0)
+        throw_errno(errno, caller);
+    const file_descr watch{std::make_shared<descriptor_state>(epoll, descriptor_kind::other, true)};
+    ::epoll_event wanted{};
+    wanted.events = events;
+    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &wanted) != 0)
+        throw_errno(errno, caller);
+    miou::consume_budget();
+    while (!is_ready(wait_type::wait_read, epoll))
+        wait_until(wait_type::wait_read, watch.state(), caller);
+}
+
+} // namespace
+
+void blocking_read(int fd) {
+    block(fd, EPOLLIN, "miou_unix::blocking_read");
+}
+
+void blocking_write(int fd) {
+    block(fd, EPOLLOUT, "miou_unix::blocking_write");
+}
+
+} // namespace miou_unix
