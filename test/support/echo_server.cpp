@@ -124,13 +124,18 @@ std::size_t child_program::open_descriptors() const {
     return count;
 }
 
-std::vector<std::string> echo_command(const std::vector<std::string>& options) {
-    const char* const path = std::getenv("ECHO");
+std::vector<std::string> command_of(const char* variable, const std::vector<std::string>& options) {
+    const char* const path = std::getenv(variable);
     if (path == nullptr)
-        throw std::runtime_error{"ECHO does not say where the program is: start this by Meson"};
+        throw std::runtime_error{std::string{variable} +
+                                 " does not say where the program is: start this by Meson"};
     std::vector<std::string> command{path};
     command.insert(command.end(), options.begin(), options.end());
     return command;
+}
+
+std::vector<std::string> echo_command(const std::vector<std::string>& options) {
+    return command_of("ECHO", options);
 }
 
 echo_server::echo_server(std::optional<unsigned> descriptors)

@@ -48,6 +48,8 @@ private:
     std::jthread reader_;
 };
 
+/// The program that the environment's `variable` names, with these options.
+std::vector<std::string> command_of(const char* variable, const std::vector<std::string>& options);
 /// `echo` with these options.
 std::vector<std::string> echo_command(const std::vector<std::string>& options);
 
