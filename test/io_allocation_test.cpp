@@ -54,6 +54,29 @@ TEST(io_allocation, nor_do_they_between_domains) {
     EXPECT_EQ(of_an_echo([](auto fn) { return test::anywhere(std::move(fn)); }), 0u);
 }
 
+TEST(io_allocation, nor_do_datagrams) {
+    EXPECT_EQ(miou_unix::run({.domains = domains()},
+                             [] {
+                                 const auto f = miou_unix::udpv4();
+                                 miou_unix::bind_and_listen(f, test::loopback());
+                                 const auto address = miou_unix::getsockname(f);
+                                 const auto loop = [&] {
+                                     for (int i = 0; i < rounds; ++i) {
+                                         auto receiver = miou::async([&] {
+                                             char buffer[64];
+                                             miou_unix::recvfrom(f, buffer);
+                                         });
+                                         miou::yield(); // it parks
+                                         miou_unix::sendto(f, "hello", address);
+                                         miou::await_exn(receiver);
+                                     }
+                                 };
+                                 loop();
+                                 return allocations_of(loop);
+                             }),
+              0u);
+}
+
 TEST(io_allocation, nor_does_a_sleep) {
     EXPECT_EQ(miou_unix::run({.domains = domains()},
                              [] {
