@@ -24,6 +24,7 @@ public:
     explicit pqueue(Compare compare)
         : compare_{std::move(compare)} {}
 
+    /// Whether there is no element, and how many there are.
     bool is_empty() const noexcept { return heap_.empty(); }
     std::size_t size() const noexcept { return heap_.size(); }
 

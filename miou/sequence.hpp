@@ -87,6 +87,7 @@ public:
             node{cells_.front().kept}.remove();
     }
 
+    /// Whether there is no element.
     bool is_empty() const noexcept { return cells_.empty(); }
     /// Takes time in proportion to it.
     std::size_t length() const noexcept { return cells_.size(); }

@@ -8,7 +8,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Parts of miou_unix that no user names.
-INTERNAL = {"descriptor_state", "handler_memory", "operation", "reactor", "registration"}
+INTERNAL = {"descriptor_state", "handler_memory", "operation", "reactor", "registration", "timer_queue", "waiting"}
 
 # What needs no words: special members, operators, what befriends or says that something exists.
 SILENT = re.compile(

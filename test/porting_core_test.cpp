@@ -308,6 +308,68 @@ TEST(porting, computations) {
     });
 }
 
+TEST(porting, queues) {
+    miou::queue<int> queue;
+    EXPECT_THROW(queue.dequeue(), miou::empty);
+    queue.enqueue(1);
+    queue.enqueue(2);
+    EXPECT_EQ(queue.peek(), 1);
+    EXPECT_FALSE(queue.is_empty());
+    EXPECT_EQ(queue.length(), 2u);
+    EXPECT_EQ(queue.to_list(), (std::vector<int>{1, 2}));
+    int sum = 0;
+    queue.iter([&](int n) { sum += n; });
+    EXPECT_EQ(queue.dequeue(), 1);
+    auto moved = queue.transfer();
+    moved.drop([&](int n) { sum += n; });
+    EXPECT_EQ(sum, 5);
+}
+
+TEST(porting, sequences) {
+    miou::sequence<int> sequence;
+    EXPECT_THROW(sequence.take(miou::direction::left), miou::empty);
+    const miou::sequence<int>::node node = sequence.add(miou::direction::right, 1);
+    sequence.add(miou::direction::left, 0);
+    EXPECT_EQ(node.data(), 1);
+    EXPECT_EQ(sequence.peek_node(miou::direction::right), node);
+    EXPECT_EQ(sequence.to_list(), (std::vector<int>{0, 1}));
+    EXPECT_TRUE(sequence.exists([](int n) { return n == 1; }));
+    int sum = 0;
+    sequence.iter([&](int n) { sum += n; });
+    sequence.iter_node([&](const auto& each) { sum += each.data(); });
+    EXPECT_EQ(sum, 2);
+    node.remove();
+    EXPECT_EQ(sequence.length(), 1u);
+    EXPECT_EQ(sequence.take(miou::direction::left), 0);
+    sequence.drop();
+    EXPECT_TRUE(sequence.is_empty());
+}
+
+TEST(porting, priority_queues) {
+    miou::pqueue<int> pqueue;
+    EXPECT_TRUE(pqueue.is_empty());
+    EXPECT_THROW(pqueue.find_min_exn(), miou::empty);
+    for (const int n : {3, 1, 2})
+        pqueue.insert(n);
+    EXPECT_EQ(pqueue.find_min(), 1);
+    EXPECT_EQ(pqueue.find_min_exn(), 1);
+    pqueue.delete_min_exn();
+    EXPECT_EQ(pqueue.extract_min_exn(), 2);
+    EXPECT_EQ(pqueue.size(), 1u);
+    int sum = 0;
+    pqueue.iter([&](int n) { sum += n; });
+    EXPECT_EQ(sum, 3);
+}
+
+TEST(porting, backoffs) {
+    EXPECT_EQ(miou::backoff{}.get_wait_log(), 4);
+    miou::backoff backoff{{.lower_wait_log = 1, .upper_wait_log = 2}};
+    backoff = backoff.once();
+    EXPECT_EQ(backoff.get_wait_log(), 2);
+    EXPECT_EQ(backoff.reset().get_wait_log(), 1);
+    EXPECT_LE(backoff.get_wait_log(), miou::backoff::max_wait_log);
+}
+
 TEST(porting, traces_and_logs) {
     int events = 0;
     miou::trace::set_reporter([&](const miou::trace::event&) { ++events; });

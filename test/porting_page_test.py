@@ -23,6 +23,15 @@ NAMES = {
     "Miou.Trigger": "create is_initial is_signaled await signal on_signal Await",
     "Miou.Computation": """create try_return try_capture try_cancel is_running cancelled raise_if_errored peek
         try_attach detach clean await await_exn canceller state""",
+    "Miou.Queue": "t create Empty enqueue dequeue peek is_empty iter drop length to_list transfer",
+    "Miou.Sequence": """t node direction Empty create take peek_node add drop length exists iter iter_node is_empty
+        remove data to_list""",
+    "Miou.Pqueue": """Make create is_empty size find_min Empty find_min_exn delete_min_exn extract_min_exn insert
+        iter""",
+    "Miou.Backoff": "max_wait_log create default once reset get_wait_log",
+    "Miou_unix": """file_descr of_file_descr to_file_descr unix_socket tcpv4 tcpv6 bind_and_listen accept connect read
+        really_read write close udpv4 udpv6 recvfrom sendto sleep run Ownership Ownership.resource Bitv
+        blocking_read blocking_write""",
     "Miou.Trace": "set_reporter trace event",
     "Miou.Logs": "level msg err warn debug Make",
 }
