@@ -336,8 +336,8 @@ TEST(blocking_calls, a_number_that_is_used_again_is_another_descriptor) {
 TEST(blocking_calls, one_that_is_closed_meanwhile_is_left_by_a_cancellation) {
     miou_unix::run({.domains = domains()}, [] {
         raw_ends old{test::raw_pipe()};
-        const auto lost = test::anywhere([&, fd = old.from] { miou_unix::blocking_read(fd); });
-        let_others_run();
+        const auto lost = miou::async([&, fd = old.from] { miou_unix::blocking_read(fd); });
+        miou::yield(); // it parks
         old.close_first();
         const raw_ends again{test::raw_pipe()}; // the same number
         put(again.to);
