@@ -35,8 +35,6 @@ TEST(queue, elements_leave_in_the_order_in_which_they_came) {
     EXPECT_EQ(q.dequeue(), 2);
     EXPECT_EQ(q.dequeue(), 3);
     EXPECT_TRUE(q.is_empty());
-    q.enqueue(4);
-    EXPECT_EQ(q.dequeue(), 4);
 }
 
 TEST(queue, there_is_nothing_to_take_from_an_empty_one) {
@@ -62,8 +60,8 @@ TEST(queue, looking_at_all_elements_changes_nothing) {
 
 TEST(queue, dropping_applies_the_function_in_order_and_empties_the_queue_first) {
     miou::queue<std::string> q;
-    q.enqueue("a");
-    q.enqueue("b");
+    for (const char* each : {"a", "b"})
+        q.enqueue(each);
     std::string all;
     q.drop([&](std::string each) {
         EXPECT_TRUE(q.is_empty() || q.peek() == "new");
@@ -95,7 +93,7 @@ TEST(queue, elements_that_only_move_are_moved) {
     EXPECT_EQ(*other.dequeue(), 1);
     int sum = 0;
     other.drop([&](std::unique_ptr<int> each) { sum += *each; });
-    EXPECT_EQ(sum, 5);
+    EXPECT_EQ(sum, 2 + 3);
 }
 
 TEST(queue, elements_that_are_left_are_destroyed_with_it) {
@@ -205,9 +203,8 @@ TEST(queue, nothing_is_lost_when_an_element_that_is_looked_at_cannot_be_copied) 
             }
         });
         EXPECT_EQ(values_of(q), (numbers{0, 1, 2}));
-        EXPECT_EQ(q.dequeue().value, 0);
-        EXPECT_EQ(q.dequeue().value, 1);
-        EXPECT_EQ(q.dequeue().value, 2);
+        for (const int expected : {0, 1, 2})
+            EXPECT_EQ(q.dequeue().value, expected);
         q.enqueue(brittle{3});
         EXPECT_EQ(values_of(q), (numbers{3}));
     }
