@@ -80,6 +80,15 @@ void unwind(scheduler& here, task& self) noexcept {
     } while (self.resources || !self.children.empty());
 }
 
+/// Unwinds what the task has left behind. Returns the rule that it broke by that, or null.
+std::exception_ptr settle(scheduler& here, task& self) noexcept {
+    if (!self.resources && self.children.empty() && !self.broken_rule) [[likely]]
+        return nullptr;
+    std::exception_ptr broken = self.error ? nullptr : rule_broken_by(here, self);
+    unwind(here, self);
+    return broken;
+}
+
 void run_function(const scheduler& here, task& self) noexcept {
     if (self.cancelled)
         self.error = here.cancellation();
@@ -245,14 +254,12 @@ void complete(scheduler& here, task& self) noexcept {
     self.finishing = true;
     ++self.shields; // for good: what follows is clean-up
 
-    std::exception_ptr broken = self.error ? nullptr : rule_broken_by(here, self);
-    unwind(here, self);
+    std::exception_ptr broken = settle(here, self);
     // After the children, which may refer to what the function captured. What was captured may use
     // miou in its destructor, by the same rules.
     self.drop_function();
-    if (!self.error && !broken)
-        broken = rule_broken_by(here, self);
-    unwind(here, self);
+    if (std::exception_ptr broken_late = settle(here, self); !broken)
+        broken = std::move(broken_late);
     if (broken) {
         self.drop_value();
         self.error = here.cancellation();
