@@ -80,6 +80,25 @@ ends tcp_pair() {
     return {client, miou_unix::accept(listening).first};
 }
 
+std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_socket() {
+    const auto f = miou_unix::udpv4();
+    miou_unix::bind_and_listen(f, test::loopback());
+    return {f, miou_unix::getsockname(f)};
+}
+
+std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_unix_socket() {
+    const auto f = miou_unix::of_file_descr(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    struct ::sockaddr any {};
+    any.sa_family = AF_UNIX; // the system chooses a name
+    miou_unix::bind_and_listen(f, miou_unix::sockaddr{&any, sizeof any.sa_family});
+    return {f, miou_unix::getsockname(f)};
+}
+
+std::string receive(const miou_unix::file_descr& f) {
+    std::array<char, 256> buffer;
+    return {buffer.data(), miou_unix::recvfrom(f, buffer).first};
+}
+
 std::string numbered_bytes::from(std::size_t place, std::size_t size) const {
     std::string made(size, '\0');
     for (std::size_t i = 0; i < size; ++i)

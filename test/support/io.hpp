@@ -1,6 +1,7 @@
 // Descriptors and errors for the tests of input and output.
 #pragma once
 
+#include "miou_unix/datagram.hpp"
 #include "miou_unix/file_descr.hpp"
 #include "miou_unix/sockaddr.hpp"
 #include "miou_unix/socket.hpp"
@@ -55,6 +56,13 @@ std::pair<int, int> raw_pipe();
 ends pipe();
 /// Client and server of a connection over loopback. Suspends.
 ends tcp_pair();
+
+/// A UDP socket on a port that the system chose, and its address.
+std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_socket();
+/// The same in the UNIX domain, where no datagram is lost: who sends waits.
+std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_unix_socket();
+/// Waits for a datagram.
+std::string receive(const miou_unix::file_descr& f);
 
 /// A number for each place of a stream: it tells holes, repetitions and bytes of other streams.
 class numbered_bytes {
