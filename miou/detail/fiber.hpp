@@ -12,6 +12,8 @@
 #endif
 #ifdef MIOU_TSAN
 #include <sanitizer/tsan_interface.h>
+
+#include <csignal>
 #endif
 
 namespace miou::detail {
@@ -35,6 +37,9 @@ struct fiber_thread {
 
     exception_state* const exceptions; // the runtime's, of this thread
     fiber* leaving = nullptr;          // valid from a switch until its target has arrived
+#ifdef MIOU_TSAN
+    sigset_t signals; // the mask, during a switch
+#endif
 };
 
 /// A fiber is either running, or suspended inside `switch_to` with its context saved. It is never
@@ -145,6 +150,11 @@ jump(boost::context::detail::fcontext_t to, void* data) noexcept {
         asan_fake_stack_ = nullptr;
 #endif
 #ifdef MIOU_TSAN
+    // Thread sanitizer keeps a signal for the fiber that it came to, until that calls something: a
+    // fiber that parks would take it along. This call hands over what has come.
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &thread_.signals);
     __tsan_switch_to_fiber(next.tsan_fiber_, 0);
 #endif
 }
@@ -157,6 +167,9 @@ jump(boost::context::detail::fcontext_t to, void* data) noexcept {
     __sanitizer_finish_switch_fiber(asan_fake_stack_, &previous.asan_bottom_, &previous.asan_size_);
 #endif
     *thread_.exceptions = exceptions_;
+#ifdef MIOU_TSAN
+    ::pthread_sigmask(SIG_SETMASK, &thread_.signals, nullptr);
+#endif
 }
 
 [[gnu::always_inline]] inline void fiber::jump_to(fiber& next) noexcept {
