@@ -5,12 +5,17 @@
 namespace miou::detail {
 namespace {
 
+/// Of a task that does not run: a cancellation must not wake it.
+bool left_shielded(const task& t) noexcept {
+    return t.shields != 0 || (t.context != nullptr && t.context->exceptions_in_flight() != 0);
+}
+
 /// False: it had been cancelled before, and so had its subtree.
 bool mark(scheduler& here, task& t) noexcept {
     if (t.cancelled)
         return false;
     t.cancelled = true;
-    if (t.left_shielded)
+    if (left_shielded(t))
         return true;
     switch (t.parked) {
     case task::parking::none: // in a run queue, running, or not started: it will see the mark
@@ -55,7 +60,7 @@ void cancel_subtree(scheduler& here, task& root) noexcept {
         if (!mark(here, t))
             continue;
         for (task& child : t.children) {
-            if (child.collected || (child.shielded && t.left_shielded))
+            if (child.collected || (child.shielded && left_shielded(t)))
                 continue;
             if (child.home != &here)
                 send_cancellation(child);

@@ -51,8 +51,8 @@ fiber::~fiber() {
 
 struct fiber_entry {
     static void enter(context::transfer_t from) noexcept {
-        fiber& self = *static_cast<fiber*>(from.data);
-        self.arrive(from.fctx);
+        fiber& self = *static_cast<fiber*>(from.data)->thread_.entered;
+        self.arrive(from);
         self.body_(self, self.argument_);
     }
 };

@@ -6,6 +6,8 @@
 
 #include <boost/context/detail/fcontext.hpp>
 
+#include <utility>
+
 #ifdef MIOU_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
@@ -19,14 +21,18 @@
 namespace miou::detail {
 
 /// The C++ runtime's per-thread exception state (Itanium ABI): the exceptions being handled and the
-/// number of those in flight. Each fiber has its own, swapped at each switch; otherwise a fiber
-/// that suspends inside a catch block would rethrow another fiber's exception.
+/// number of those in flight. Each fiber has its own; otherwise a fiber that suspends inside a
+/// catch block would rethrow another fiber's exception. A fiber that has any takes them along when
+/// it is suspended, and the thread has none then.
 struct exception_state {
     void* caught = nullptr;
     unsigned int uncaught = 0;
 #ifdef __ARM_EABI_UNWINDER__
     void* propagating = nullptr;
 #endif
+    bool any() const noexcept {
+        return caught != nullptr || uncaught != 0;
+    }
 };
 
 class fiber;
@@ -36,7 +42,7 @@ struct fiber_thread {
     fiber_thread() noexcept;
 
     exception_state* const exceptions; // the runtime's, of this thread
-    fiber* leaving = nullptr;          // valid from a switch until its target has arrived
+    fiber* entered = nullptr;          // the target of the last switch, for one that begins
 #ifdef MIOU_TSAN
     sigset_t signals; // the mask, during a switch
 #endif
@@ -77,6 +83,9 @@ public:
     /// Same, for a fiber that keeps nothing on its stack meanwhile and may be destroyed there.
     void park_idle(fiber& next) noexcept;
 
+    /// While it is suspended.
+    unsigned exceptions_in_flight() const noexcept { return exceptions_.uncaught; }
+
     fiber* next_idle = nullptr; // while it is on a free list
 
 private:
@@ -84,7 +93,7 @@ private:
     friend struct fiber_entry;
     void leave(fiber& next, bool keeps_frames) noexcept;
     void jump_to(fiber& next) noexcept;
-    void arrive(void* context_of_previous) noexcept;
+    void arrive(boost::context::detail::transfer_t from) noexcept;
 
     fiber_thread& thread_;
     void* context_ = nullptr; // while suspended: Boost.Context's saved registers, on the stack
@@ -105,9 +114,9 @@ private:
 // ------------------------------------------------------
 //
 // Three steps, always in this order:
-//   leave   on the old fiber: save the exception state, tell the sanitizers;
+//   leave   on the old fiber: take its exceptions along, tell the sanitizers;
 //   jump    Boost.Context swaps registers and stack;
-//   arrive  on the new fiber: keep the context of the one that left, restore the exception state.
+//   arrive  on the new fiber: keep the context of the one that left, bring its exceptions back.
 //
 // The steps are in line always: thread sanitizer counts calls and returns for each fiber, and a
 // step that changes the fiber would be called on one and return on another.
@@ -138,10 +147,11 @@ jump(boost::context::detail::fcontext_t to, void* data) noexcept {
 #endif
 }
 
-[[gnu::always_inline]] inline void fiber::leave([[maybe_unused]] fiber& next,
+[[gnu::always_inline]] inline void fiber::leave(fiber& next,
                                                 [[maybe_unused]] bool keeps_frames) noexcept {
-    exceptions_ = *thread_.exceptions;
-    thread_.leaving = this;
+    if (thread_.exceptions->any()) [[unlikely]]
+        exceptions_ = std::exchange(*thread_.exceptions, {});
+    thread_.entered = &next;
 #ifdef MIOU_ASAN
     // Without a place to save it, the fake stack of use-after-return detection is freed.
     __sanitizer_start_switch_fiber(keeps_frames ? &asan_fake_stack_ : nullptr, next.asan_bottom_,
@@ -159,21 +169,22 @@ jump(boost::context::detail::fcontext_t to, void* data) noexcept {
 #endif
 }
 
-[[gnu::always_inline]] inline void fiber::arrive(void* context_of_previous) noexcept {
-    fiber& previous = *thread_.leaving;
-    previous.context_ = context_of_previous;
+[[gnu::always_inline]] inline void fiber::arrive(boost::context::detail::transfer_t from) noexcept {
+    fiber& previous = *static_cast<fiber*>(from.data);
+    previous.context_ = from.fctx;
 #ifdef MIOU_ASAN
     // Tells the bounds of the stack that was left: the only way to learn an adopted one's.
     __sanitizer_finish_switch_fiber(asan_fake_stack_, &previous.asan_bottom_, &previous.asan_size_);
 #endif
-    *thread_.exceptions = exceptions_;
+    if (exceptions_.any()) [[unlikely]]
+        *thread_.exceptions = std::exchange(exceptions_, {});
 #ifdef MIOU_TSAN
     ::pthread_sigmask(SIG_SETMASK, &thread_.signals, nullptr);
 #endif
 }
 
 [[gnu::always_inline]] inline void fiber::jump_to(fiber& next) noexcept {
-    arrive(jump(next.context_, &next).fctx);
+    arrive(jump(next.context_, this));
 }
 
 [[gnu::always_inline]] inline void fiber::switch_to(fiber& next) noexcept {

@@ -245,7 +245,10 @@ private:
 // --- The path of every switch, in line where tasks suspend ---------------------------------------
 
 [[gnu::always_inline]] inline bool scheduler::loop_is_due() noexcept {
-    return (--poll_countdown_ == 0 && poll_is_over()) || inbox_.has_mail() || hooked_;
+    if (--poll_countdown_ == 0) [[unlikely]]
+        if (poll_is_over())
+            return true;
+    return inbox_.has_mail() || hooked_;
 }
 
 [[gnu::always_inline]] inline task* scheduler::take() noexcept {
@@ -263,20 +266,23 @@ private:
 }
 
 [[gnu::always_inline]] inline fiber& scheduler::fiber_of(task& t) noexcept {
-    return t.context != nullptr ? *t.context : fiber_for_new(t);
+    if (t.context != nullptr)
+        return *t.context;
+    return fiber_for_new(t);
 }
 
 [[gnu::always_inline]] inline fiber& scheduler::next_fiber() noexcept {
     if (loop_is_due()) [[unlikely]]
         return loop_;
     task* const next = take();
-    return next ? fiber_of(*next) : loop_;
+    if (next == nullptr)
+        return loop_;
+    return fiber_of(*next);
 }
 
 [[gnu::always_inline]] inline void scheduler::switch_away() noexcept {
     task& self = *current_;
     self.budget = quanta_;
-    self.left_shielded = shielded();
     if (fiber& next = next_fiber(); &next != self.context) {
         self.context->switch_to(next);
         current_ = &self;

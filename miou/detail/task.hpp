@@ -82,7 +82,6 @@ public:
     std::uint32_t budget = 0;  // calls without parking before others must run
     std::uint16_t shields = 0; // depth of uncancellable sections
     enum class parking : std::uint8_t { none, on_children, on_signal } parked = parking::none;
-    bool left_shielded = false;          // while it does not run: a cancellation must not wake it
     bool waits_for_all = false;          // while parked on children: only the last one wakes it
     bool cancelled = false;              // level-triggered, for ever
     bool woken_by_cancel = false;        // how the last park ended
