@@ -1,13 +1,14 @@
 // Memory for what Asio keeps of a handler.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <new>
 
 namespace miou_unix {
 
-/// Room for one handler at a time, so that an operation allocates nothing; a second one goes to the
-/// heap. Whoever starts operations with it makes sure that no two threads use it at a time.
+/// Room for one handler at a time, so that an operation allocates nothing; a second one, or a
+/// larger one, goes to the heap. Any thread.
 class handler_memory {
 public:
     handler_memory() noexcept = default;
@@ -23,15 +24,13 @@ public:
         allocator(const allocator<U>& other) noexcept
             : memory{other.memory} {}
         T* allocate(std::size_t n) {
-            if (!memory->used_ && n * sizeof(T) <= sizeof memory->bytes_) {
-                memory->used_ = true;
+            if (n * sizeof(T) <= sizeof memory->bytes_ && memory->acquire())
                 return reinterpret_cast<T*>(memory->bytes_);
-            }
             return static_cast<T*>(::operator new(n * sizeof(T)));
         }
         void deallocate(T* block, std::size_t) noexcept {
             if (reinterpret_cast<std::byte*>(block) == memory->bytes_)
-                memory->used_ = false;
+                memory->used_.store(false, std::memory_order_release); // the last touch
             else
                 ::operator delete(block);
         }
@@ -42,10 +41,16 @@ public:
         handler_memory* memory;
     };
     allocator<std::byte> get() noexcept { return allocator<std::byte>{*this}; }
+    bool is_used() const noexcept { return used_.load(std::memory_order_acquire); }
 
 private:
-    bool used_ = false;
-    alignas(std::max_align_t) std::byte bytes_[256];
+    bool acquire() noexcept {
+        return !used_.load(std::memory_order_relaxed) &&
+               !used_.exchange(true, std::memory_order_acquire);
+    }
+
+    std::atomic<bool> used_ = false;
+    alignas(std::max_align_t) std::byte bytes_[512];
 };
 
 } // namespace miou_unix

@@ -1,4 +1,4 @@
-// Everything of miou_unix.
+// Everything of miou_unix but `executor.hpp` and `use_fiber.hpp`, which bring Asio's headers along.
 #pragma once
 
 #include "miou_unix/blocking.hpp"
@@ -10,3 +10,4 @@
 #include "miou_unix/sleep.hpp"
 #include "miou_unix/sockaddr.hpp"
 #include "miou_unix/socket.hpp"
+#include "miou_unix/timeout.hpp"

@@ -85,14 +85,13 @@ void reactor::interrupt() {
                    }));
 }
 
-void reactor::sleep_until(clock::time_point deadline) {
-    timer self;
-    sleepers_.push(self, deadline);
-    if (const std::exception_ptr cancellation = self.due.await()) {
-        if (sleepers_.contains(self)) // otherwise it came due after the cancellation
-            sleepers_.erase(self);
+void reactor::sleep_until(clock::time_point deadline, timer& alarm) {
+    sleepers_.push(alarm, deadline);
+    const std::exception_ptr cancellation = alarm.due.await();
+    if (sleepers_.contains(alarm)) // it was not the deadline that woke it
+        sleepers_.erase(alarm);
+    if (cancellation)
         std::rethrow_exception(cancellation);
-    }
 }
 
 /// Makes Asio's timer end the wait that follows. It is set back only when the earliest deadline has

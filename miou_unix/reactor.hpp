@@ -40,8 +40,9 @@ public:
 
     asio::io_context& io() noexcept { return io_; }
 
-    /// Parks the running task until `deadline`. Throws `miou::cancelled`.
-    void sleep_until(clock::time_point deadline);
+    /// Parks the running task until `deadline`, or until `alarm` is signaled. Throws
+    /// `miou::cancelled`.
+    void sleep_until(clock::time_point deadline, timer& alarm);
 
     /// By which other threads reach a reactor that may be gone.
     class door {

@@ -2,17 +2,15 @@
 #pragma once
 
 #include "miou/trigger.hpp"
+#include "miou_unix/clock.hpp"
 
-#include <chrono>
 #include <cstddef>
 #include <vector>
 
 namespace miou_unix {
 
-/// The clock of timers: the only one that miou_unix reads.
-using clock = std::chrono::steady_clock;
-
-/// One sleep, on the stack of its task.
+/// One sleep, on the stack of its task, which wakes when it is due: at its deadline, or when
+/// somebody signals it before.
 struct timer {
     miou::trigger due;
     std::size_t place = 0; // in the queue, while it is there

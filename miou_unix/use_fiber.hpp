@@ -1,0 +1,242 @@
+// Any asynchronous operation of Asio, or of a library built on it, as a plain call.
+#pragma once
+
+#include "miou_unix/fiber_call.hpp"
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace miou_unix {
+
+/// `use_fiber[error]`: see `use_fiber`.
+struct use_fiber_with_error {
+    boost::system::error_code& error;
+};
+
+/// The type of `use_fiber`.
+struct use_fiber_t {
+    /// Reports errors in `error` instead of throwing them.
+    use_fiber_with_error operator[](boost::system::error_code& error) const noexcept {
+        return {error};
+    }
+
+    /// An executor whose objects take `use_fiber` where no token is given.
+    template <class Executor>
+    struct executor_with_default : Executor {
+        using default_completion_token_type = use_fiber_t;
+        executor_with_default(const Executor& from) noexcept
+            : Executor{from} {}
+        template <class Other>
+        requires(!std::is_same_v<Other, executor_with_default> &&
+                 std::is_convertible_v<const Other&, Executor>)
+            executor_with_default(const Other& from)
+        noexcept
+            : Executor{from} {}
+    };
+    /// `Object`, a socket for example, that takes `use_fiber` where no token is given.
+    template <class Object>
+    using as_default_on_t = typename Object::template rebind_executor<
+        executor_with_default<typename Object::executor_type>>::other;
+};
+
+/// A completion token: passed where an `async_` function of Asio, Beast, Asio's SSL or any library
+/// built on Asio takes its handler, it makes the function a plain call, which parks only the
+/// running task and returns what the handler would be given: nothing, one value, or a tuple.
+///
+///     std::size_t n = socket.async_read_some(asio::buffer(data), use_fiber);
+///     asio::async_connect(socket, endpoints, use_fiber[error]);
+///
+/// An error (`error_code` or `exception_ptr` as the first argument of the handler) is thrown, as
+/// `boost::system::system_error`, or stored by `use_fiber[error]`; so is `operation_aborted` when
+/// the library drops the handler without calling it.
+///
+/// Suspends unless the operation completes at once; cancellable: when the task is cancelled, the
+/// operation is (by its cancellation slot, on this domain), the call waits for its handler and
+/// throws `miou::cancelled`, with `use_fiber[error]` too, unless the operation succeeded none the
+/// less. One that ignores its slot, like `async_resolve`, is waited for. Throws
+/// `miou::outside_of_task` and `miou::no_select_provided` before anything is started.
+///
+/// For objects built on `executor()` of the same domain. The handler may be called on any thread,
+/// but a cancellation is safe only if the operation runs on this domain. No OCaml counterpart.
+inline constexpr use_fiber_t use_fiber{};
+
+namespace detail {
+
+/// What the handler brings. Written by the handler, read after `fiber_call::wait`.
+template <class... Args>
+struct fiber_outcome {
+    std::optional<std::tuple<Args...>> values;
+    std::exception_ptr failure; // of moving the values here
+};
+
+template <class Error, class... Args>
+inline constexpr bool begins_with = false;
+template <class Error, class... Rest>
+inline constexpr bool begins_with<Error, Error, Rest...> = true;
+
+template <class... Args>
+inline constexpr bool has_error_code = begins_with<boost::system::error_code, Args...>;
+template <class... Args>
+inline constexpr bool has_exception = begins_with<std::exception_ptr, Args...>;
+
+/// The handler. Whoever holds it last finishes the call.
+template <class... Args>
+class fiber_handler {
+public:
+    using executor_type = fiber_call::executor_type;
+    using allocator_type = handler_memory::allocator<std::byte>;
+    using cancellation_slot_type = boost::asio::cancellation_slot;
+
+    fiber_handler(fiber_call& call, fiber_outcome<Args...>& outcome) noexcept
+        : call_{&call}
+        , outcome_{&outcome} {}
+    fiber_handler(fiber_handler&& from) noexcept
+        : call_{from.call_}
+        , outcome_{std::exchange(from.outcome_, nullptr)} {}
+    fiber_handler& operator=(fiber_handler&&) = delete;
+    ~fiber_handler() {
+        if (outcome_ != nullptr)
+            call_->finish();
+    }
+
+    // Of one that was moved from, too.
+    executor_type get_executor() const noexcept { return call_->executor(); }
+    allocator_type get_allocator() const noexcept { return call_->memory().get(); }
+    cancellation_slot_type get_cancellation_slot() const noexcept { return call_->slot(); }
+
+    template <class... Given>
+    void operator()(Given&&... given) noexcept {
+        fiber_outcome<Args...>& outcome = *std::exchange(outcome_, nullptr);
+        try {
+            outcome.values.emplace(std::forward<Given>(given)...);
+        } catch (...) {
+            outcome.failure = std::current_exception();
+        }
+        call_->finish();
+    }
+
+private:
+    fiber_call* call_;
+    fiber_outcome<Args...>* outcome_; // null: the call was finished, or another handler will
+};
+
+/// Nothing, the only value, or a tuple of them, without the first `Skipped`.
+template <std::size_t Skipped, class Tuple>
+auto returned(Tuple&& values) {
+    constexpr std::size_t count = std::tuple_size_v<Tuple> - Skipped;
+    if constexpr (count == 1)
+        return std::get<Skipped>(std::move(values));
+    else if constexpr (count > 1)
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return std::tuple{std::get<Skipped + I>(std::move(values))...};
+        }
+    (std::make_index_sequence<count>{});
+}
+
+[[noreturn]] inline void throw_error(const boost::system::error_code& error) {
+    throw boost::system::system_error{error};
+}
+
+/// Makes the call and waits. `report` is given its error code, if it has one.
+template <class... Args>
+class fiber_initiation {
+public:
+    template <class Report, class Initiation, class... Arguments>
+    static auto run(Report report, Initiation&& initiation, Arguments&&... arguments) {
+        static_assert((std::is_same_v<Args, std::decay_t<Args>> && ...),
+                      "use_fiber: the completion signature must pass its values by value");
+        fiber_outcome<Args...> outcome;
+        {
+            fiber_call call;
+            try {
+                std::forward<Initiation>(initiation)(fiber_handler<Args...>{call, outcome},
+                                                     std::forward<Arguments>(arguments)...);
+            } catch (...) {
+                call.abandon(); // the handler may have been kept
+                throw;
+            }
+            const std::exception_ptr cancellation = call.wait();
+            if (outcome.failure)
+                std::rethrow_exception(outcome.failure);
+            if (cancellation && !succeeded(outcome))
+                std::rethrow_exception(cancellation);
+        }
+        if (!outcome.values)
+            return of_dropped(report);
+        if constexpr (has_exception<Args...>)
+            if (const std::exception_ptr& thrown = std::get<0>(*outcome.values))
+                std::rethrow_exception(thrown);
+        if constexpr (has_error_code<Args...>)
+            report(std::get<0>(*outcome.values));
+        return returned<skipped>(std::move(*outcome.values));
+    }
+
+private:
+    static constexpr std::size_t skipped = has_error_code<Args...> || has_exception<Args...>;
+    using result = decltype(returned<skipped>(std::declval<std::tuple<Args...>>()));
+
+    static bool succeeded(const fiber_outcome<Args...>& outcome) noexcept {
+        if constexpr (skipped != 0)
+            return outcome.values && !std::get<0>(*outcome.values);
+        else
+            return outcome.values.has_value();
+    }
+
+    template <class Report>
+    static result of_dropped(Report& report) {
+        const boost::system::error_code aborted = boost::asio::error::operation_aborted;
+        if constexpr (has_error_code<Args...>)
+            report(aborted);
+        if constexpr (std::is_void_v<result> && has_error_code<Args...>)
+            return;
+        else if constexpr (std::is_default_constructible_v<result> && has_error_code<Args...>)
+            return result{};
+        else
+            throw_error(aborted);
+    }
+};
+
+} // namespace detail
+} // namespace miou_unix
+
+namespace boost::asio {
+
+template <class R, class... Args>
+class async_result<miou_unix::use_fiber_t, R(Args...)> {
+public:
+    template <class Initiation, class... Arguments>
+    static auto initiate(Initiation&& initiation, const miou_unix::use_fiber_t&,
+                         Arguments&&... arguments) {
+        return miou_unix::detail::fiber_initiation<Args...>::run(
+            [](const system::error_code& error) {
+                if (error)
+                    miou_unix::detail::throw_error(error);
+            },
+            std::forward<Initiation>(initiation), std::forward<Arguments>(arguments)...);
+    }
+};
+
+template <class R, class... Args>
+class async_result<miou_unix::use_fiber_with_error, R(Args...)> {
+    static_assert(miou_unix::detail::has_error_code<Args...>,
+                  "use_fiber[error]: this operation reports no error code; pass use_fiber");
+
+public:
+    template <class Initiation, class... Arguments>
+    static auto initiate(Initiation&& initiation, const miou_unix::use_fiber_with_error& token,
+                         Arguments&&... arguments) {
+        return miou_unix::detail::fiber_initiation<Args...>::run(
+            [&](const system::error_code& error) { token.error = error; },
+            std::forward<Initiation>(initiation), std::forward<Arguments>(arguments)...);
+    }
+};
+
+} // namespace boost::asio
