@@ -82,7 +82,7 @@ template <detail::any_promise... P>
 requires(sizeof...(P) > 1) result<detail::one_of<P...>> await_first(const P&... promises) {
     const std::array<detail::task*, sizeof...(P)> tasks{&promises.task()...};
     const std::size_t chosen = detail::await_any_promise(tasks, "miou::await_first");
-    detail::cancel_promises_but(tasks, *tasks[chosen]);
+    detail::cancel_promises(tasks, tasks[chosen], "miou::await_first");
     return detail::consume_nth(chosen, promises...);
 }
 

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 
@@ -123,7 +124,10 @@ public:
             std::rethrow_exception(error);
     }
     /// The outcome, if it is complete.
-    std::optional<result<T>> peek() const { return is_running() ? std::nullopt : shared_->outcome; }
+    std::optional<result<T>> peek() const {
+        require_copies();
+        return is_running() ? std::nullopt : shared_->outcome;
+    }
 
     /// Has `t` signaled on completion. False if the computation is complete, or `t` was signaled.
     /// `t` must be detached before it is destroyed, unless it was signaled.
@@ -136,6 +140,7 @@ public:
     /// Waits until it is complete; an error is also the cancellation of the running task. Suspends
     /// unless it is; cancellable. On a plain thread it blocks.
     result<T> await() const {
+        require_copies();
         if (std::exception_ptr cancellation = shared_->state.wait())
             return {boost::system::in_place_error, std::move(cancellation)};
         return *shared_->outcome;
@@ -153,6 +158,12 @@ private:
         detail::completion state;
         std::optional<result<T>> outcome; // constant once complete
     };
+
+    static constexpr void require_copies() {
+        static_assert(std::is_void_v<T> || std::is_copy_constructible_v<T>,
+                      "everyone who awaits a computation gets a copy of its value: "
+                      "let it hold a std::shared_ptr");
+    }
 
     template <class F>
     bool complete_with(F&& make) const {

@@ -106,14 +106,19 @@ void cancel_promise(task& child) {
     cancel_child(here, child);
 }
 
-void cancel_promises_but(std::span<task* const> children, const task& kept) {
-    scheduler& here = *this_scheduler;
-    for (task* each : children) // all at once: they unwind together
-        if (each != &kept)
-            request_cancel(here, *each);
-    for (task* each : children)
-        if (each != &kept)
-            cancel_child(here, *each);
+void cancel_promises(std::span<task* const> children, const task* kept, const char* caller) {
+    scheduler& here = scheduler::of_running_task(caller);
+    for (const task* each : children)
+        require_child(here, *each, caller);
+    uncancellable([&] {
+        for (task* each : children)
+            if (each != kept)
+                request_cancel(here, *each);
+        for (task* each : children)
+            if (each != kept)
+                cancel_child(here, *each);
+    });
+    here.throw_if_cancelled();
 }
 
 void acquire(orphanage& o, const char* caller) {

@@ -108,7 +108,8 @@ void await_promise(task& child, const char* caller);
 std::size_t await_any_promise(std::span<task* const> children, const char* caller);
 void consume_task(task& child);
 void cancel_promise(task& child);
-void cancel_promises_but(std::span<task* const> children, const task& kept);
+/// All are told before the first is waited for, so that they unwind together.
+void cancel_promises(std::span<task* const> children, const task* kept, const char* caller);
 std::vector<scheduler*> other_domains(const char* caller);
 
 template <class F>
@@ -259,7 +260,7 @@ template <std::ranges::forward_range Range>
 result<detail::promised_t<Range>> await_first(Range&& promises) {
     const std::vector<detail::task*> tasks = detail::tasks_of(promises);
     const auto chosen = detail::await_any_of(promises, tasks, "miou::await_first");
-    detail::cancel_promises_but(tasks, chosen.task());
+    detail::cancel_promises(tasks, &chosen.task(), "miou::await_first");
     return detail::consume_promise(chosen);
 }
 template <class T>
@@ -295,6 +296,17 @@ std::vector<result<T>> await_all(std::initializer_list<promise<T>> promises) {
 template <class T>
 void cancel(const promise<T>& p) {
     detail::cancel_promise(p.task());
+}
+
+/// `cancel` of all of the children `promises` (a range or a braced list); all are cancelled before
+/// the first is waited for. No OCaml counterpart.
+template <std::ranges::input_range Range>
+void cancel_all(Range&& promises) {
+    detail::cancel_promises(detail::tasks_of(promises), nullptr, "miou::cancel_all");
+}
+template <class T>
+void cancel_all(std::initializer_list<promise<T>> promises) {
+    cancel_all(std::span{promises.begin(), promises.size()});
 }
 
 /// Runs `fn(element)` for each element of `elements` on the other domains, dealt round-robin, waits

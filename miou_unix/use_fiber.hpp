@@ -209,9 +209,11 @@ private:
 
 namespace boost::asio {
 
+/// How Asio's functions take `use_fiber`.
 template <class R, class... Args>
 class async_result<miou_unix::use_fiber_t, R(Args...)> {
 public:
+    /// Makes the call and waits; see `use_fiber`.
     template <class Initiation, class... Arguments>
     static auto initiate(Initiation&& initiation, const miou_unix::use_fiber_t&,
                          Arguments&&... arguments) {
@@ -224,12 +226,14 @@ public:
     }
 };
 
+/// How Asio's functions take `use_fiber[error]`.
 template <class R, class... Args>
 class async_result<miou_unix::use_fiber_with_error, R(Args...)> {
     static_assert(miou_unix::detail::has_error_code<Args...>,
                   "use_fiber[error]: this operation reports no error code; pass use_fiber");
 
 public:
+    /// Makes the call and waits; see `use_fiber`.
     template <class Initiation, class... Arguments>
     static auto initiate(Initiation&& initiation, const miou_unix::use_fiber_with_error& token,
                          Arguments&&... arguments) {

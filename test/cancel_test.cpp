@@ -284,4 +284,42 @@ TEST(cancel, its_wait_is_not_cancellable_but_its_own_task_hears_of_it_afterwards
     });
 }
 
+TEST(cancel, of_all_tells_every_child_before_it_waits_for_the_first) {
+    miou::run({.domains = domains()}, [] {
+        // Each unwinds only when the next one does: one by one, this would hang.
+        constexpr int children = 5;
+        std::atomic<int> running = 0;
+        std::atomic<int> unwinding = 0;
+        std::vector<miou::promise<void>> all;
+        for (int i = 0; i < children; ++i)
+            all.push_back(test::anywhere([&] {
+                struct at_end {
+                    std::atomic<int>& count;
+                    ~at_end() {
+                        ++count;
+                        while (count != children)
+                            miou::yield();
+                    }
+                } const together{unwinding};
+                ++running;
+                test::forever();
+            }));
+        test::yield_until([&] { return running == children; });
+        miou::cancel_all(all);
+        EXPECT_EQ(unwinding, children);
+        for (const auto& each : all)
+            EXPECT_TRUE(test::failed_with<miou::cancelled>(miou::await(each)));
+        miou::cancel_all(std::vector<miou::promise<void>>{});
+    });
+}
+
+TEST(cancel, of_all_refuses_the_child_of_another_before_it_cancels_any) {
+    miou::run({.domains = domains()}, [] {
+        const auto mine = miou::async([] { return 1; });
+        const auto other = miou::async([&] { miou::cancel_all({mine}); });
+        EXPECT_TRUE(test::failed_with<miou::not_a_child>(miou::await(other)));
+        EXPECT_EQ(miou::await_exn(mine), 1);
+    });
+}
+
 } // namespace

@@ -1,0 +1,319 @@
+// Servers that end well.
+
+#include "support/domains.hpp"
+#include "support/errors.hpp"
+#include "support/io.hpp"
+#include "support/process.hpp"
+#include "support/tasks.hpp"
+
+#include "miou/miou.hpp"
+#include "miou_unix/miou_unix.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using miou_unix::file_descr;
+using miou_unix::sockaddr;
+using miou_unix::stop_request;
+using test::domains;
+using test::failed_with;
+using names = std::vector<std::string>;
+
+template <class F>
+auto on_reactor(F fn) {
+    return miou_unix::run({.domains = domains()}, std::move(fn));
+}
+
+void echo(const file_descr& client) {
+    char data[100];
+    while (const std::size_t got = miou_unix::read(client, data))
+        miou_unix::write(client, std::span{data, got});
+}
+
+file_descr connect_to(const sockaddr& server) {
+    auto made = miou_unix::tcpv4();
+    miou_unix::connect(made, server);
+    return made;
+}
+
+/// Sends a byte and waits until it comes back: the server has accepted.
+bool is_echoed(const file_descr& f) {
+    char byte = 'x';
+    miou_unix::write(f, std::span{&byte, 1});
+    return miou_unix::read(f, {&byte, 1}) == 1 && byte == 'x';
+}
+
+bool is_closed(const file_descr& f) {
+    char byte;
+    return miou_unix::read(f, {&byte, 1}) == 0;
+}
+
+TEST(serve, runs_until_the_stop_and_closes_the_listening_socket) {
+    on_reactor([] {
+        const auto listening = test::listen_on_loopback();
+        const auto address = miou_unix::getsockname(listening);
+        const stop_request stop;
+        const auto server = miou::async([&] {
+            return miou_unix::serve(listening, stop, [](file_descr f, sockaddr) { echo(f); });
+        });
+        for (int i = 0; i < 10; ++i) {
+            const auto client = connect_to(address);
+            EXPECT_TRUE(is_echoed(client));
+            miou_unix::close(client);
+        }
+        stop.make();
+        EXPECT_EQ(miou::await_exn(server), names{});
+        EXPECT_EQ(test::error_of([&] { connect_to(address); }),
+                  boost::system::errc::connection_refused);
+    });
+}
+
+TEST(serve, lets_connections_in_flight_finish) {
+    on_reactor([] {
+        const auto listening = test::listen_on_loopback();
+        const stop_request stop;
+        const auto server = miou::async([&] {
+            return miou_unix::serve({.grace = 1h}, listening, stop,
+                                    [](file_descr f, sockaddr) { echo(f); });
+        });
+        const auto client = connect_to(miou_unix::getsockname(listening));
+        EXPECT_TRUE(is_echoed(client));
+        stop.make();
+        miou::yield();
+        EXPECT_TRUE(is_echoed(client));
+        miou_unix::shutdown(client, SHUT_WR);
+        EXPECT_EQ(miou::await_exn(server), names{});
+        EXPECT_TRUE(is_closed(client));
+        miou_unix::close(client);
+    });
+}
+
+TEST(serve, cancels_those_that_are_left_after_the_grace_and_names_them) {
+    on_reactor([] {
+        const auto listening = test::listen_on_loopback();
+        const stop_request stop;
+        int unwound = 0;
+        const auto server = miou::async([&] {
+            return miou_unix::serve({.grace = 1ms}, listening, stop, [&](file_descr f, sockaddr) {
+                struct at_end {
+                    int& count;
+                    ~at_end() { ++count; }
+                } const counted{unwound};
+                echo(f);
+            });
+        });
+        const auto a = connect_to(miou_unix::getsockname(listening));
+        const auto b = connect_to(miou_unix::getsockname(listening));
+        EXPECT_TRUE(is_echoed(a) && is_echoed(b));
+        stop.make();
+        const names late = miou::await_exn(server);
+        ASSERT_EQ(late.size(), 2u);
+        EXPECT_TRUE(test::contains(late[0], "serve_test.cpp:")) << late[0];
+        EXPECT_EQ(unwound, 2);
+        EXPECT_TRUE(is_closed(a) && is_closed(b));
+        miou_unix::close(a);
+        miou_unix::close(b);
+    });
+}
+
+TEST(serve, a_connection_that_fails_harms_no_other) {
+    std::atomic<int> logged = 0;
+    miou::logs::set_sink([&](miou::logs::level, std::string_view line) {
+        logged += line.find("no good") != line.npos;
+    });
+    on_reactor([] {
+        const auto listening = test::listen_on_loopback();
+        const stop_request stop;
+        const auto server = miou::async([&] {
+            return miou_unix::serve(listening, stop, [](file_descr f, sockaddr) {
+                echo(f);
+                throw std::runtime_error{"no good"};
+            });
+        });
+        const auto a = connect_to(miou_unix::getsockname(listening));
+        const auto b = connect_to(miou_unix::getsockname(listening));
+        EXPECT_TRUE(is_echoed(a) && is_echoed(b));
+        miou_unix::shutdown(a, SHUT_WR);
+        EXPECT_TRUE(is_closed(a));
+        EXPECT_TRUE(is_echoed(b));
+        stop.make();
+        miou_unix::close(b);
+        miou_unix::close(a);
+        EXPECT_EQ(miou::await_exn(server), names{});
+    });
+    miou::logs::set_sink({});
+    EXPECT_EQ(logged, 2);
+}
+
+TEST(serve, servers_on_all_domains_share_a_listening_socket_and_a_stop) {
+    on_reactor([] {
+        const auto listening = test::listen_on_loopback();
+        const auto address = miou_unix::getsockname(listening);
+        const stop_request stop;
+        const auto run_server = [listening, stop] {
+            return miou_unix::serve(listening, stop, [](file_descr f, sockaddr) { echo(f); });
+        };
+        std::vector<miou::promise<names>> servers;
+        servers.push_back(miou::async(run_server));
+        for (int i = 0; i < domains(); ++i)
+            servers.push_back(miou::call(run_server));
+        for (int i = 0; i < 20; ++i) {
+            const auto client = connect_to(address);
+            EXPECT_TRUE(is_echoed(client));
+            miou_unix::close(client);
+        }
+        stop.make();
+        for (const auto& outcome : miou::await_all(std::move(servers)))
+            EXPECT_EQ(outcome.value(), names{});
+    });
+}
+
+TEST(serve, cancelling_it_cancels_the_connections) {
+    on_reactor([] {
+        const auto listening = test::listen_on_loopback();
+        const auto server = test::anywhere([listening] {
+            miou_unix::serve(listening, {}, [](file_descr f, sockaddr) { echo(f); });
+        });
+        const auto client = connect_to(miou_unix::getsockname(listening));
+        EXPECT_TRUE(is_echoed(client));
+        miou::cancel(server);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(server)));
+        EXPECT_TRUE(is_closed(client));
+        miou_unix::close(client);
+        miou_unix::close(listening);
+    });
+}
+
+TEST(serve, a_stop_that_was_made_before_lets_nobody_in) {
+    on_reactor([] {
+        const stop_request stop;
+        stop.make();
+        const auto served = miou_unix::serve(test::listen_on_loopback(), stop,
+                                             [](file_descr, sockaddr) { FAIL(); });
+        EXPECT_EQ(served, names{});
+    });
+}
+
+TEST(serve, a_listening_socket_that_somebody_else_closes_is_an_error) {
+    on_reactor([] {
+        const auto listening = test::listen_on_loopback();
+        const auto closing = miou::async([&] { miou_unix::close(listening); });
+        EXPECT_EQ(
+            test::error_of([&] { miou_unix::serve(listening, {}, [](file_descr, sockaddr) {}); }),
+            boost::system::errc::bad_file_descriptor);
+        miou::await_exn(closing);
+    });
+}
+
+/// The processor time of this process.
+std::chrono::nanoseconds processor_time() {
+    ::timespec used{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return std::chrono::seconds{used.tv_sec} + std::chrono::nanoseconds{used.tv_nsec};
+}
+
+TEST(serve, without_descriptors_clients_wait_and_nothing_spins) {
+    miou::logs::set_sink([](miou::logs::level, std::string_view) {});
+    on_reactor([] {
+        const auto listening = test::listen_on_loopback();
+        const stop_request stop;
+        const auto client = connect_to(miou_unix::getsockname(listening));
+        ::rlimit before{};
+        ::getrlimit(RLIMIT_NOFILE, &before);
+        const ::rlimit none{3, before.rlim_max}; // all of those are taken
+        ::setrlimit(RLIMIT_NOFILE, &none);
+        const auto server = miou::async([&] {
+            return miou_unix::serve(listening, stop, [](file_descr f, sockaddr) { echo(f); });
+        });
+        const auto used_before = processor_time();
+        miou_unix::sleep(0.3);
+        EXPECT_LT(processor_time() - used_before, 150ms);
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        EXPECT_TRUE(is_echoed(client));
+        miou_unix::close(client);
+        stop.make();
+        EXPECT_EQ(miou::await_exn(server), names{});
+    });
+    miou::logs::set_sink({});
+}
+
+TEST(drain, refuses_times_that_make_no_sense_and_the_tasks_of_others) {
+    on_reactor([] {
+        miou::orphans<void> tasks;
+        EXPECT_THROW(miou_unix::drain(tasks, -1s), std::invalid_argument);
+        EXPECT_THROW(miou_unix::drain(tasks, std::chrono::duration<double>{std::nan("")}),
+                     std::invalid_argument);
+        EXPECT_EQ(miou_unix::drain(tasks, 0s), names{});
+        const auto other = miou::async([&] { miou_unix::drain(tasks, 0s); });
+        EXPECT_TRUE(failed_with<std::invalid_argument>(miou::await(other)));
+    });
+}
+
+TEST(drain, cancelled_it_leaves_the_tasks_to_their_owner) {
+    on_reactor([] {
+        const auto owner = miou::async([] {
+            miou::orphans<void> tasks;
+            bool ended = false;
+            miou::async(tasks, [&] {
+                struct at_end {
+                    bool& flag;
+                    ~at_end() { flag = true; }
+                } const say{ended};
+                test::forever();
+            });
+            try {
+                miou_unix::drain(tasks, 1h);
+            } catch (const miou::cancelled&) {
+                EXPECT_FALSE(ended);
+                throw;
+            }
+        });
+        miou::yield();
+        miou::cancel(owner);
+    });
+}
+
+TEST(stop_request, a_signal_makes_it_and_gives_the_signals_back) {
+    // What they did before: nothing.
+    std::signal(SIGUSR1, SIG_IGN);
+    std::signal(SIGUSR2, SIG_IGN);
+    on_reactor([] {
+        const auto stop = stop_request::on({SIGUSR1, SIGUSR2});
+        EXPECT_FALSE(stop.is_made());
+        const auto waiter = test::anywhere([stop] { stop.wait(); });
+        ::kill(::getpid(), SIGUSR2);
+        stop.wait();
+        EXPECT_TRUE(stop.is_made());
+        miou::await_exn(waiter);
+        for (const int number : {SIGUSR1, SIGUSR2})
+            EXPECT_TRUE(miou::sys_signal(number, miou::signal_ignore()).is_ignore());
+    });
+    std::signal(SIGUSR1, SIG_DFL);
+    std::signal(SIGUSR2, SIG_DFL);
+}
+
+TEST(stop_request, of_a_number_that_is_no_signal_is_refused_and_changes_nothing) {
+    std::signal(SIGUSR1, SIG_IGN);
+    on_reactor([] {
+        EXPECT_THROW(stop_request::on({SIGUSR1, 1000}), std::invalid_argument);
+        EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_ignore()).is_ignore());
+    });
+    std::signal(SIGUSR1, SIG_DFL);
+}
+
+} // namespace
