@@ -116,6 +116,15 @@ std::chrono::milliseconds child_program::processor_time() const {
     return (user + system) * 1000ms / ::sysconf(_SC_CLK_TCK);
 }
 
+std::size_t child_program::peak_memory() const {
+    std::ifstream file{"/proc/" + std::to_string(pid_) + "/status"};
+    std::size_t kibibytes = 0;
+    for (std::string word; file >> word;)
+        if (word == "VmHWM:")
+            file >> kibibytes;
+    return kibibytes * 1024;
+}
+
 std::size_t child_program::open_descriptors() const {
     std::size_t count = 0;
     for ([[maybe_unused]] const auto& each :

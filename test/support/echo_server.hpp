@@ -35,6 +35,8 @@ public:
     /// The processor time that it has used.
     std::chrono::milliseconds processor_time() const;
     std::size_t open_descriptors() const;
+    /// The most memory that it has had so far, in bytes.
+    std::size_t peak_memory() const;
 
 private:
     void drain(int from);

@@ -1,0 +1,222 @@
+// The HTTP server of docs/, as its clients see it.
+
+#include "support/domains.hpp"
+#include "support/echo_server.hpp"
+#include "support/io.hpp"
+#include "support/sanitized.hpp"
+
+#include "miou/miou.hpp"
+#include "miou_unix/miou_unix.hpp"
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+using strings = std::vector<std::string>;
+
+/// A folder of its own with a certificate for 127.0.0.1 and a body to send.
+class http : public testing::Test {
+protected:
+    http() {
+        fs::create_directories(folder);
+        std::ofstream{body, std::ios::binary} << test::numbered_bytes{}.from(0, body_size);
+    }
+    ~http() override { fs::remove_all(folder); }
+
+    /// What a command prints, which must end well.
+    std::string output_of(const strings& command) {
+        strings found{"/usr/bin/env"};
+        found.insert(found.end(), command.begin(), command.end());
+        test::child_program program{found};
+        EXPECT_EQ(program.wait(), 0) << program.printed();
+        return program.printed();
+    }
+    std::string curl(strings arguments) {
+        arguments.insert(arguments.begin(),
+                         {"curl", "-sS", "--max-time", "120", "--cacert", certificate});
+        return output_of(arguments);
+    }
+    void make_certificate() {
+        output_of({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key,
+                   "-out", certificate, "-days", "2", "-subj", "/CN=localhost", "-addext",
+                   "subjectAltName=IP:127.0.0.1"});
+    }
+
+    static constexpr std::size_t body_size = test::scaled(100'000'000, 5'000'000);
+    const fs::path folder = fs::temp_directory_path() / ("miou_http_" + std::to_string(::getpid()));
+    const std::string body = folder / "body";
+    const std::string back = folder / "back";
+    const std::string certificate = folder / "certificate.pem";
+    const std::string key = folder / "key.pem";
+};
+
+class server {
+public:
+    explicit server(const strings& tls = {})
+        : scheme_{tls.empty() ? "http" : "https"}
+        , program_{command(tls)} {
+        EXPECT_TRUE(program_.prints("\n")); // "listening on ..."
+        std::smatch found;
+        const std::string text = program_.printed();
+        if (std::regex_search(text, found, std::regex{"127\\.0\\.0\\.1:([0-9]+)"}))
+            port_ = found[1];
+    }
+
+    std::string url(const std::string& path) const {
+        return scheme_ + "://127.0.0.1:" + port_ + path;
+    }
+    miou_unix::file_descr connect() const {
+        auto made = miou_unix::tcpv4();
+        miou_unix::connect(made, test::loopback(static_cast<std::uint16_t>(std::stoi(port_))));
+        return made;
+    }
+    test::child_program& program() { return program_; }
+    /// Ends it as an operator would.
+    void stop() {
+        program_.send(SIGTERM);
+        EXPECT_EQ(program_.wait(), 0) << program_.printed();
+        EXPECT_TRUE(program_.prints("every connection is closed"));
+    }
+
+private:
+    static strings command(const strings& tls) {
+        const char* const programs = std::getenv("PROGRAMS");
+        strings made{"/usr/bin/env", "MIOU_DOMAINS=" + std::to_string(test::domains()),
+                     std::string{programs ? programs : "."} + "/http_server", "0"};
+        made.insert(made.end(), tls.begin(), tls.end());
+        return made;
+    }
+
+    std::string scheme_;
+    test::child_program program_;
+    std::string port_;
+};
+
+bool same(const std::string& a, const std::string& b) {
+    std::ifstream first{a, std::ios::binary};
+    std::ifstream second{b, std::ios::binary};
+    return first && second && fs::file_size(a) == fs::file_size(b) &&
+           std::equal(std::istreambuf_iterator<char>{first}, std::istreambuf_iterator<char>{},
+                      std::istreambuf_iterator<char>{second});
+}
+
+TEST_F(http, curl_is_greeted_twice_on_one_connection) {
+    server here;
+    const auto connects = curl({"-o", back, "-w", "%{num_connects} %{http_code}\n", here.url("/"),
+                                "-o", back, here.url("/")});
+    EXPECT_EQ(connects, "1 200\n0 200\n");
+    here.stop();
+}
+
+TEST_F(http, large_bodies_go_both_ways_in_constant_memory) {
+    server here;
+    curl({"--data-binary", "@" + body, "-o", back, here.url("/echo")}); // 100-continue, too
+    EXPECT_TRUE(same(body, back));
+    EXPECT_EQ(curl({"-o", back, "-w", "%{size_download}",
+                    here.url("/bytes/" + std::to_string(body_size))}),
+              std::to_string(body_size));
+    if (!TEST_SANITIZED) {
+        EXPECT_LT(here.program().peak_memory(), std::size_t{40} << 20);
+    }
+    here.stop();
+}
+
+TEST_F(http, what_it_does_not_have_and_what_is_no_http_are_said) {
+    server here;
+    EXPECT_EQ(curl({"-o", back, "-w", "%{http_code}", here.url("/nothing")}), "404");
+    EXPECT_EQ(curl({"-o", back, "-w", "%{http_code}", here.url("/bytes/many")}), "404");
+    miou_unix::run({.domains = 0}, [&] {
+        const auto f = here.connect();
+        miou_unix::write(f, "this is not HTTP\r\n\r\n");
+        EXPECT_TRUE(test::read_to_end(f).starts_with("HTTP/1.1 400 Bad Request"));
+        miou_unix::close(f);
+    });
+    here.stop();
+}
+
+TEST_F(http, headers_without_end_are_cut_off) {
+    server here;
+    miou_unix::run({.domains = 0}, [&] {
+        const auto f = here.connect();
+        const auto sender = miou::async([&] {
+            miou_unix::write(f, "GET / HTTP/1.1\r\n");
+            for (int i = 0; i < 100'000; ++i)
+                miou_unix::write(f, "x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n");
+        });
+        // The server refuses, and closes with bytes unread: an answer or a reset.
+        const auto outcome = miou::await(sender);
+        EXPECT_TRUE(outcome.has_error());
+        miou_unix::close(f);
+    });
+    EXPECT_EQ(curl({here.url("/")}), "hello from miou\n");
+    here.stop();
+}
+
+TEST_F(http, over_tls_curl_verifies_the_certificate_and_every_byte) {
+    make_certificate();
+    server here{{certificate, key}};
+    EXPECT_EQ(curl({here.url("/")}), "hello from miou\n");
+    curl({"--data-binary", "@" + body, "-o", back, here.url("/echo")});
+    EXPECT_TRUE(same(body, back));
+    here.stop();
+}
+
+TEST_F(http, tls_garbage_harms_nobody) {
+    make_certificate();
+    server here{{certificate, key}};
+    miou_unix::run({.domains = 0}, [&] {
+        for (int i = 0; i < 20; ++i) {
+            const auto f = here.connect();
+            const std::string garbage = test::numbered_bytes{static_cast<unsigned>(i)}.from(0, 500);
+            test::error_of([&] {
+                miou_unix::write(f, garbage);
+                test::read_to_end(f); // an alert or a reset, then the end
+            });
+            miou_unix::close(f);
+        }
+    });
+    EXPECT_EQ(curl({here.url("/")}), "hello from miou\n");
+    here.stop();
+}
+
+TEST_F(http, a_stop_lets_the_request_in_flight_finish) {
+    server here;
+    miou_unix::run({.domains = 0}, [&] {
+        const auto f = here.connect();
+        miou_unix::write(f, "POST /echo HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
+                            "Content-Length: 6\r\n\r\nfir");
+        std::string got;
+        char byte;
+        while (got.find("fir") == got.npos && miou_unix::read(f, {&byte, 1}) == 1)
+            got += byte;
+        here.program().send(SIGTERM);
+        miou_unix::write(f, "st.");
+        got += test::read_to_end(f);
+        EXPECT_NE(got.find("st."), got.npos) << got;
+        miou_unix::close(f);
+    });
+    EXPECT_EQ(here.program().wait(), 0);
+}
+
+TEST_F(http, a_certificate_that_does_not_exist_is_named) {
+    test::child_program program{
+        {std::string{std::getenv("PROGRAMS")} + "/http_server", "0", certificate, key}};
+    EXPECT_EQ(program.wait(), 1);
+    EXPECT_TRUE(program.prints("http_server: use_certificate_chain_file: No such file"))
+        << program.printed();
+}
+
+} // namespace
