@@ -2,10 +2,13 @@
 #pragma once
 
 #include "miou_unix/blocking.hpp"
+#include "miou_unix/blocking_call.hpp"
 #include "miou_unix/buffer.hpp"
+#include "miou_unix/connect.hpp"
 #include "miou_unix/datagram.hpp"
 #include "miou_unix/file_descr.hpp"
 #include "miou_unix/ownership.hpp"
+#include "miou_unix/resolve.hpp"
 #include "miou_unix/run.hpp"
 #include "miou_unix/serve.hpp"
 #include "miou_unix/sleep.hpp"

@@ -21,10 +21,11 @@ constexpr clock::duration longest_wait = std::chrono::hours{1};
 
 } // namespace
 
-reactor::reactor(miou::domain_uid)
+reactor::reactor(miou::domain_uid, std::shared_ptr<worker_pool> workers)
     : io_{1} // one thread runs it, any thread may post
     , always_busy_{io_.get_executor()}
     , timer_{io_}
+    , workers_{std::move(workers)}
     , domain_{miou::domain_key()}
     , outer_{std::exchange(this_reactor, this)} {
     door_->reactor_ = this;
@@ -40,8 +41,8 @@ reactor::~reactor() {
     this_reactor = outer_;
 }
 
-miou::events reactor::make(miou::domain_uid domain) {
-    auto made = std::make_shared<reactor>(domain);
+miou::events reactor::make(miou::domain_uid domain, std::shared_ptr<worker_pool> workers) {
+    auto made = std::make_shared<reactor>(domain, std::move(workers));
     return {.select =
                 [made](bool block, std::span<const miou::syscall_uid>) {
                     made->select(block);

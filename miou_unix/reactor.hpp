@@ -19,6 +19,7 @@ namespace miou_unix {
 namespace asio = boost::asio;
 
 class registration;
+class worker_pool;
 
 /// One domain's system: an `io_context` that only this domain runs, and the tasks that sleep.
 /// Everything but `interrupt` and `door` belongs to the domain's thread.
@@ -26,19 +27,20 @@ class registration;
 /// Completion handlers only signal triggers: the tasks run when the scheduler runs them.
 class reactor {
 public:
-    explicit reactor(miou::domain_uid domain);
+    reactor(miou::domain_uid domain, std::shared_ptr<worker_pool> workers);
     reactor(const reactor&) = delete;
     reactor& operator=(const reactor&) = delete;
     /// Lets go of every descriptor that is still registered.
     ~reactor();
 
-    /// A new reactor as the events of the calling domain.
-    static miou::events make(miou::domain_uid domain);
+    /// A new reactor as the events of the calling domain. `workers` are those of the run.
+    static miou::events make(miou::domain_uid domain, std::shared_ptr<worker_pool> workers);
     /// The calling domain's; throws `miou::no_select_provided` naming `caller` if it has none.
     static reactor& current(const char* caller);
     static reactor* current_or_null() noexcept;
 
     asio::io_context& io() noexcept { return io_; }
+    worker_pool& workers() noexcept { return *workers_; }
 
     /// Parks the running task until `deadline`, or until `alarm` is signaled. Throws
     /// `miou::cancelled`.
@@ -91,6 +93,7 @@ private:
     timer_queue sleepers_;
     std::shared_ptr<registration> registrations_; // head of a list
     std::shared_ptr<door> door_ = std::make_shared<door>();
+    const std::shared_ptr<worker_pool> workers_;
     const void* const domain_; // to tell it from the domains of runs that are nested in this one
     reactor* outer_;           // of the run that this one is nested in
 };

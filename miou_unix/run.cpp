@@ -1,6 +1,9 @@
 #include "miou_unix/run.hpp"
 
 #include "miou_unix/reactor.hpp"
+#include "miou_unix/worker_pool.hpp"
+
+#include <memory>
 
 namespace miou_unix::detail {
 
@@ -8,7 +11,9 @@ miou::run_options with_reactor(const run_options& chosen) {
     return {.quanta = chosen.quanta,
             .g = chosen.g,
             .domains = chosen.domains,
-            .events = [](miou::domain_uid domain) { return reactor::make(domain); }};
+            .events = [workers = std::make_shared<worker_pool>()](miou::domain_uid domain) {
+                return reactor::make(domain, workers);
+            }};
 }
 
 } // namespace miou_unix::detail

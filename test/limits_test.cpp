@@ -2,6 +2,7 @@
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
+#include "support/few_descriptors.hpp"
 #include "support/io.hpp"
 #include "support/tasks.hpp"
 
@@ -11,7 +12,6 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,27 +29,8 @@ using test::error_of;
 namespace errc = boost::system::errc;
 using namespace std::chrono_literals;
 
-/// Leaves the process `spare` descriptors while it lives.
-class few_descriptors {
-public:
-    explicit few_descriptors(unsigned spare = 0) {
-        ::getrlimit(RLIMIT_NOFILE, &before_);
-        const int next = ::dup(STDIN_FILENO); // the lowest that is free
-        ::close(next);
-        ::rlimit now = before_;
-        now.rlim_cur = static_cast<::rlim_t>(next) + spare;
-        ::setrlimit(RLIMIT_NOFILE, &now);
-    }
-    ~few_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-    few_descriptors(const few_descriptors&) = delete;
-    few_descriptors& operator=(const few_descriptors&) = delete;
-
-private:
-    ::rlimit before_;
-};
-
 TEST(too_many_descriptors, a_socket_says_so) {
-    const few_descriptors none_left;
+    const test::few_descriptors none_left;
     EXPECT_EQ(error_of([] { miou_unix::tcpv4(); }), errc::too_many_files_open);
     EXPECT_EQ(error_of([] { miou_unix::tcpv6(); }), errc::too_many_files_open);
 }
@@ -60,7 +41,7 @@ TEST(too_many_descriptors, accept_says_so_and_the_connection_waits) {
         const auto client = miou_unix::tcpv4();
         miou_unix::connect(client, miou_unix::getsockname(listening));
         {
-            const few_descriptors none_left;
+            const test::few_descriptors none_left;
             for (int i = 0; i < 3; ++i)
                 EXPECT_EQ(error_of([&] { miou_unix::accept(listening); }),
                           errc::too_many_files_open);
@@ -79,7 +60,7 @@ TEST(too_many_descriptors, an_accept_that_waits_says_so_when_somebody_comes) {
         const auto accepting = test::anywhere([&] { miou_unix::accept(listening); });
         miou_unix::sleep(0.001);
         {
-            const few_descriptors none_left;
+            const test::few_descriptors none_left;
             miou_unix::connect(client, miou_unix::getsockname(listening));
             EXPECT_EQ(error_in(miou::await(accepting)), errc::too_many_files_open);
         }
@@ -90,7 +71,7 @@ TEST(too_many_descriptors, an_accept_that_waits_says_so_when_somebody_comes) {
 TEST(too_many_descriptors, a_run_that_cannot_begin_says_so) {
     bool began = false;
     for (unsigned spare = 0; !began; ++spare) {
-        const few_descriptors left{spare};
+        const test::few_descriptors left{spare};
         const auto error =
             error_of([&] { miou_unix::run({.domains = domains()}, [&] { began = true; }); });
         EXPECT_EQ(error == errc::too_many_files_open, !began) << error << ", spare " << spare;

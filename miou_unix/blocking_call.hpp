@@ -1,0 +1,49 @@
+// Functions that block or burn, beside the domains.
+#pragma once
+
+#include "miou/unique_function.hpp"
+
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace miou_unix {
+namespace detail {
+
+/// Runs `fn` on a worker and waits, for a function that has begun to its end: it may refer to the
+/// caller's stack.
+void run_on_worker(miou::unique_function<void()> fn, const char* caller);
+/// Same, but a cancelled caller leaves at once: `fn` must own all that it touches.
+void run_on_worker_detached(miou::unique_function<void()> fn, const char* caller);
+
+} // namespace detail
+
+/// Runs `fn`, which may block or compute for long, on a plain thread and returns what it returns or
+/// throws what it throws; only the running task waits. For calls that have no asynchronous form:
+/// regular files, `getpwnam`, a compression, a database's blocking library. `fn` may refer to the
+/// caller's locals, but is outside of tasks: what needs one throws `miou::outside_of_task` there.
+///
+/// The threads belong to the run: `MIOU_WORKERS` of them (1 to 1,024; by default the number of
+/// processors, at least 4), started when the first call comes, gone when `run` returns, without
+/// POSIX signals. When all are busy, calls wait in a queue; they must not wait for each other.
+///
+/// Suspends. Cancellable while it waits in the queue: `fn` then never runs, and `miou::cancelled`
+/// is thrown. One that has begun cannot be interrupted: the call waits and returns its outcome.
+/// Throws `miou::outside_of_task`, `miou::no_select_provided`, `std::invalid_argument` for a
+/// malformed `MIOU_WORKERS`, and `std::system_error` when no thread can be started. No OCaml
+/// counterpart.
+template <class F>
+auto blocking(F&& fn) {
+    using value = std::decay_t<std::invoke_result_t<F>>;
+    constexpr const char* caller = "miou_unix::blocking";
+    if constexpr (std::is_void_v<value>) {
+        detail::run_on_worker([&] { std::invoke(std::forward<F>(fn)); }, caller);
+    } else {
+        std::optional<value> returned;
+        detail::run_on_worker([&] { returned.emplace(std::invoke(std::forward<F>(fn))); }, caller);
+        return std::move(*returned);
+    }
+}
+
+} // namespace miou_unix

@@ -1,0 +1,203 @@
+// Functions that block, beside the domains.
+
+#include "support/domains.hpp"
+#include "support/errors.hpp"
+#include "support/process.hpp"
+#include "support/sanitized.hpp"
+#include "support/tasks.hpp"
+
+#include "miou/miou.hpp"
+#include "miou_unix/miou_unix.hpp"
+
+#include <gtest/gtest.h>
+
+#include <pthread.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <latch>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using miou_unix::blocking;
+using test::domains;
+using test::failed_with;
+
+template <class F>
+auto on_reactor(F fn) {
+    return miou_unix::run({.domains = domains()}, std::move(fn));
+}
+
+/// A value of the environment, for the time of a test.
+class variable {
+public:
+    variable(const char* name, const char* value)
+        : name_{name} {
+        ::setenv(name, value, 1);
+    }
+    ~variable() { ::unsetenv(name_); }
+
+private:
+    const char* name_;
+};
+
+TEST(blocking_call, runs_on_a_thread_that_is_no_domain) {
+    on_reactor([] {
+        const auto here = std::this_thread::get_id();
+        EXPECT_NE(blocking([] { return std::this_thread::get_id(); }), here);
+        EXPECT_EQ(std::this_thread::get_id(), here);
+        blocking([] { EXPECT_THROW(miou::yield(), miou::outside_of_task); });
+    });
+}
+
+TEST(blocking_call, returns_what_the_function_returns_and_throws_what_it_throws) {
+    on_reactor([] {
+        int local = 1;
+        EXPECT_EQ(blocking([&] { return ++local; }), 2);
+        EXPECT_EQ(*blocking([] { return std::make_unique<int>(3); }), 3);
+        blocking([&] { local = 4; });
+        EXPECT_EQ(local, 4);
+        EXPECT_THROW(blocking([] { throw std::out_of_range{"far"}; }), std::out_of_range);
+    });
+}
+
+TEST(blocking_call, parks_only_the_calling_task) {
+    on_reactor([] {
+        std::latch released{1};
+        const auto caller = miou::async([&] { blocking([&] { released.wait(); }); });
+        miou::yield();
+        released.count_down(); // would never happen if the domain were blocked
+        miou::await_exn(caller);
+    });
+}
+
+TEST(blocking_call, no_more_run_at_once_than_there_are_workers_and_the_rest_follow) {
+    const variable workers{"MIOU_WORKERS", "2"};
+    on_reactor([] {
+        std::atomic<int> running = 0;
+        std::atomic<int> most = 0;
+        std::vector<miou::promise<void>> callers;
+        for (int i = 0; i < 100; ++i)
+            callers.push_back(miou::async([&] {
+                blocking([&] {
+                    const int now = ++running;
+                    for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+                    }
+                    std::this_thread::yield();
+                    --running;
+                });
+            }));
+        for (const auto& outcome : miou::await_all(std::move(callers)))
+            EXPECT_TRUE(outcome.has_value());
+        EXPECT_LE(most, 2);
+    });
+}
+
+TEST(blocking_call, of_a_cancelled_task_that_still_waits_in_the_queue_never_runs) {
+    const variable workers{"MIOU_WORKERS", "1"};
+    on_reactor([] {
+        std::latch begun{1};
+        std::latch released{1};
+        const auto first = miou::async([&] {
+            blocking([&] {
+                begun.count_down();
+                released.wait();
+            });
+        });
+        const auto second =
+            miou::async([] { blocking([] { ADD_FAILURE() << "it was taken back"; }); });
+        miou::yield();
+        begun.wait();
+        miou::cancel(second);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(second)));
+        released.count_down();
+        miou::await_exn(first);
+    });
+}
+
+TEST(blocking_call, that_has_begun_is_waited_for_and_its_outcome_is_not_lost) {
+    on_reactor([] {
+        std::latch begun{1};
+        std::latch released{1};
+        bool returned = false;
+        const auto caller = miou::async([&] {
+            returned = blocking([&] {
+                begun.count_down();
+                released.wait();
+                return true;
+            });
+        });
+        miou::yield();
+        begun.wait();
+        const auto releasing = miou::async([&] { released.count_down(); });
+        miou::cancel(caller);
+        EXPECT_TRUE(returned);
+        miou::await_exn(releasing);
+    });
+}
+
+TEST(blocking_call, workers_get_no_signals) {
+    on_reactor([] {
+        blocking([] {
+            sigset_t blocked;
+            ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+            EXPECT_TRUE(::sigismember(&blocked, SIGINT));
+            EXPECT_TRUE(::sigismember(&blocked, SIGTERM));
+        });
+    });
+}
+
+TEST(blocking_call, refuses_a_malformed_number_of_workers_and_works_once_it_is_mended) {
+    on_reactor([] {
+        for (const char* bad : {"", "0", "-1", "4x", "100000"}) {
+            const variable workers{"MIOU_WORKERS", bad};
+            const auto text = test::message_of<std::invalid_argument>([] { blocking([] {}); });
+            EXPECT_TRUE(test::contains(text, "MIOU_WORKERS")) << text;
+        }
+        blocking([] {});
+    });
+}
+
+TEST(blocking_call, needs_a_task_and_a_reactor) {
+    EXPECT_THROW(blocking([] {}), miou::outside_of_task);
+    miou::run({.domains = domains()},
+              [] { EXPECT_THROW(blocking([] {}), miou::no_select_provided); });
+}
+
+TEST(blocking_call, no_thread_is_left_after_the_run) {
+    const std::size_t before = test::live_threads();
+    for (int i = 0; i < 20; ++i) {
+        on_reactor([] { blocking([] {}); });
+        EXPECT_EQ(test::live_threads(), before);
+    }
+}
+
+TEST(blocking_call, storm_of_cancellations) {
+    on_reactor([] {
+        std::atomic<int> begun = 0;
+        std::atomic<int> ended = 0;
+        std::minstd_rand random{7};
+        for (int i = 0; i < test::scaled(20'000, 2000); ++i) {
+            const auto caller = test::anywhere([&] {
+                for (;;)
+                    blocking([&] {
+                        ++begun;
+                        ++ended;
+                    });
+            });
+            for (auto steps = random() % 3; steps != 0; --steps)
+                miou::yield();
+            miou::cancel(caller);
+        }
+        EXPECT_EQ(begun, ended);
+    });
+}
+
+} // namespace
