@@ -7,6 +7,7 @@
 #include "miou_unix/timeout.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -47,13 +48,12 @@ public:
 
     file_descr run(const std::vector<sockaddr>& addresses) {
         for (std::size_t begun = 0;;) {
-            timer alarm; // goes off when it is time for the next one, or when one has ended
-            alarm_ = &alarm;
+            alarm_.emplace();
             if (begun < addresses.size())
                 begin(addresses[begun++]);
             detail::sleep_until(begun < addresses.size() ? deadline_in(delay_.count())
                                                          : clock::time_point::max(),
-                                alarm, caller);
+                                *alarm_, caller);
             if (const auto winner = look_for_winner())
                 return *winner;
             if (begun == addresses.size() && miou::length(attempts_) == 0)
@@ -110,7 +110,7 @@ private:
     }
 
     const std::chrono::duration<double> delay_;
-    timer* alarm_ = nullptr;
+    std::optional<timer> alarm_; // goes off when the next one is due, or when one has ended
     boost::system::error_code code_;
     std::string failures_;
     miou::orphans<file_descr> attempts_; // the last: they refer to the rest

@@ -23,27 +23,28 @@ registration::registration(reactor& home, std::shared_ptr<open_descriptor> descr
                            bool non_blocking)
     : home_{&home}
     , door_{home.way_in()}
-    , view_{home.io()}
+    , view_{std::in_place, home.io()}
     , descriptor_{std::move(descriptor)} {
-    view_.assign(descriptor_->number());
+    view_->assign(descriptor_->number());
     if (!non_blocking) {
         // Asio would make it non-blocking at the first wait, once. Here that is, and it is undone.
         const int flags = ::fcntl(descriptor_->number(), F_GETFL);
-        view_.native_non_blocking(true);
+        view_->native_non_blocking(true);
         ::fcntl(descriptor_->number(), F_SETFL, flags);
     }
 }
 
 registration::~registration() {
-    if (view_.is_open())
-        view_.release(); // `make` failed after the constructor: it is still registered
+    if (view_)
+        view_->release(); // `make` failed after the constructor: it is still registered
 }
 
 void registration::release() noexcept {
     if (home_ == nullptr)
         return;
     const auto kept = shared_from_this();
-    view_.release();
+    view_->release();
+    view_.reset();
     std::exchange(home_, nullptr)->strike_off(*this);
     descriptor_.reset();
 }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 namespace miou_unix {
 
@@ -46,7 +47,8 @@ public:
     bool belongs_to(const reactor& r) const noexcept { return door_ == r.way_in(); }
     /// Its reactor is gone. Any thread.
     bool is_of_the_past() const { return door_->is_closed(); }
-    asio::posix::stream_descriptor& asio_view() noexcept { return view_; }
+    /// Not once it was released.
+    asio::posix::stream_descriptor& asio_view() noexcept { return *view_; }
 
     // The home's list.
     std::shared_ptr<registration> next;
@@ -55,7 +57,7 @@ public:
 private:
     reactor* home_; // null once released
     const std::shared_ptr<reactor::door> door_;
-    asio::posix::stream_descriptor view_;
+    std::optional<asio::posix::stream_descriptor> view_; // not after the reactor
     std::shared_ptr<open_descriptor> descriptor_;
 };
 

@@ -50,15 +50,11 @@ private:
 
 } // namespace
 
-struct worker_pool::threads {
-    boost::asio::thread_pool pool{workers_wanted()};
-};
-
 worker_pool::worker_pool() noexcept = default;
 
 worker_pool::~worker_pool() {
     if (threads_)
-        threads_->pool.join();
+        threads_->join();
 }
 
 void worker_pool::job::run() noexcept {
@@ -72,12 +68,17 @@ void worker_pool::job::run() noexcept {
     done.signal();
 }
 
-void worker_pool::post(std::shared_ptr<job> work) {
-    std::call_once(started_, [this] {
+boost::asio::thread_pool& worker_pool::started() {
+    const std::scoped_lock held{guard_};
+    if (!threads_) {
         const signals_blocked meanwhile;
-        threads_ = std::make_unique<threads>();
-    });
-    boost::asio::post(threads_->pool, [work = std::move(work)] { work->run(); });
+        threads_ = std::make_unique<boost::asio::thread_pool>(workers_wanted());
+    }
+    return *threads_;
+}
+
+void worker_pool::post(std::shared_ptr<job> work) {
+    boost::asio::post(started(), [work = std::move(work)] { work->run(); });
 }
 
 } // namespace miou_unix

@@ -4,6 +4,8 @@
 #include "miou/trigger.hpp"
 #include "miou/unique_function.hpp"
 
+#include <boost/asio/thread_pool.hpp>
+
 #include <atomic>
 #include <exception>
 #include <memory>
@@ -47,9 +49,10 @@ public:
     void post(std::shared_ptr<job> work);
 
 private:
-    struct threads;
-    std::once_flag started_;
-    std::unique_ptr<threads> threads_;
+    boost::asio::thread_pool& started();
+
+    std::mutex guard_;
+    std::unique_ptr<boost::asio::thread_pool> threads_; // null until the first job
 };
 
 } // namespace miou_unix
