@@ -153,7 +153,7 @@ TEST_F(http, headers_without_end_are_cut_off) {
         const auto f = here.connect();
         const auto sender = miou::async([&] {
             miou_unix::write(f, "GET / HTTP/1.1\r\n");
-            for (int i = 0; i < 100'000; ++i)
+            for (;;) // whatever the buffers hold, the end comes
                 miou_unix::write(f, "x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n");
         });
         // The server refuses, and closes with bytes unread: an answer or a reset.

@@ -32,11 +32,14 @@ constinit atomic<unsigned> pending[NSIG] = {};
 sem_t posted; // made with the relay, before the first handler is installed
 static_assert(atomic<unsigned>::is_always_lock_free);
 
-extern "C" void count_delivery(int number) {
+extern "C" {
+// static: a C name is one for the whole program, whatever namespace it stands in.
+static void count_delivery(int number) {
     const int saved = errno;
     pending[number].fetch_add(1, memory_order_relaxed); // ordered by the semaphore
     ::sem_post(&posted);
     errno = saved;
+}
 }
 
 /// A run's function for a signal. Runs nest and overlap: the newest one has the signal.

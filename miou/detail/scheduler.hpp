@@ -142,10 +142,10 @@ public:
     /// Reports `Events{fields...}`, one after the other, if anybody listens; else costs one test.
     template <class... Events, class... Fields>
     [[gnu::always_inline]] void record(const Fields&... fields) const noexcept {
-        if (traced_) [[unlikely]]
+        if (is_traced()) [[unlikely]]
             report_made<Events...>(fields...);
     }
-    bool is_traced() const noexcept { return traced_; }
+    bool is_traced() const noexcept { return traces_compiled_in && traced_; }
     /// A reporter that was set on another domain is not seen before this.
     void look_at_tracing() noexcept { traced_ = tracing.load(memory_order_relaxed); }
 

@@ -6,6 +6,13 @@
 
 namespace miou::detail {
 
+/// Only the benchmark that shows what they cost goes without.
+#ifdef MIOU_NO_TRACE
+inline constexpr bool traces_compiled_in = false;
+#else
+inline constexpr bool traces_compiled_in = true;
+#endif
+
 /// Whether there is a reporter. Relaxed; the domains look at it now and then.
 extern constinit atomic<bool> tracing;
 

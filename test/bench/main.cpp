@@ -43,6 +43,13 @@ void run_work(const work& one, const std::vector<contestant>& contestants, const
         }
 }
 
+measurements only(const std::vector<std::string>& works, const measurements& all) {
+    measurements some;
+    for (const std::string& each : works)
+        some.insert(*all.find(each));
+    return some;
+}
+
 void run_growth(const options& chosen) {
     std::vector<std::size_t> tasks;
     for (std::size_t n = 1000; n <= chosen.growth_to; n *= 10)
@@ -69,6 +76,7 @@ int main(int argc, char** argv) {
         {"floor", measurements_of_floor()},
         {"miou", measurements_of_miou()},
         {"boost", measurements_of_boost_fiber()},
+        {"untraced", only({"yield2", "yield1000", "spawn"}, measurements_of_miou_untraced())},
     };
     std::vector<row> rows;
     for (const work& each : catalogue())

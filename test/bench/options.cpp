@@ -15,7 +15,7 @@ constexpr const char* help =
 
   --repetitions N   of each measurement (5); the table shows medians
   --works A,B       only these: yield2 yield1000 spawn fanout skynet pingpong call parked cancel
-  --runtimes A,B    only these: floor miou boost
+  --runtimes A,B    only these: floor miou boost untraced
   --laps N          of the loops (1000000)
   --fan-out N       children of the fan-out (100000)
   --parked N        parked fibers (100000)

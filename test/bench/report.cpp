@@ -7,7 +7,7 @@
 namespace bench {
 namespace {
 
-constexpr const char* name_and_three = "%-36s %11s %11s %11s %12s %11s %s\n";
+constexpr const char* columns = "%-36s %11s %11s %11s %11s %12s %11s %11s %s\n";
 
 std::string number(double value, const char* suffix = "") {
     if (value == 0)
@@ -37,17 +37,19 @@ double row::ratio(std::size_t runtime, std::size_t to) const {
 void print_table(const std::vector<row>& rows) {
     if (rows.empty())
         return;
-    std::printf(name_and_three, "medians", "floor", "miou", "Boost.Fiber", "miou/floor",
-                "miou/Boost", " repetitions");
+    std::printf(columns, "medians", "floor", "miou", "Boost.Fiber", "no traces", "miou/floor",
+                "miou/Boost", "/no traces", " repetitions");
     for (const row& each : rows) {
         std::string repetitions;
         for (const figures& one : each.measured)
             repetitions += ' ' + std::to_string(one.size());
-        std::printf(name_and_three, each.name.c_str(), number(each.median_of(of_floor)).c_str(),
+        std::printf(columns, each.name.c_str(), number(each.median_of(of_floor)).c_str(),
                     number(each.median_of(of_miou)).c_str(),
                     number(each.median_of(of_boost)).c_str(),
+                    number(each.median_of(of_untraced)).c_str(),
                     number(each.ratio(of_miou, of_floor), "x").c_str(),
-                    number(each.ratio(of_miou, of_boost), "x").c_str(), repetitions.c_str());
+                    number(each.ratio(of_miou, of_boost), "x").c_str(),
+                    number(each.ratio(of_miou, of_untraced), "x").c_str(), repetitions.c_str());
     }
 }
 

@@ -20,7 +20,7 @@ struct row {
     double ratio(std::size_t runtime, std::size_t to) const;
 };
 
-enum runtime : std::size_t { of_floor, of_miou, of_boost };
+enum runtime : std::size_t { of_floor, of_miou, of_boost, of_untraced };
 
 void print_table(const std::vector<row>& rows);
 /// The first gates, as far as they were measured.

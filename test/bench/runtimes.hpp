@@ -19,6 +19,8 @@ using measurements = std::map<std::string, measurement>;
 
 measurements measurements_of_floor();
 measurements measurements_of_miou();
+/// The same, compiled without traces.
+measurements measurements_of_miou_untraced();
 measurements measurements_of_boost_fiber();
 
 template <class R>
