@@ -211,6 +211,68 @@ TEST_F(http, a_stop_lets_the_request_in_flight_finish) {
     EXPECT_EQ(here.program().wait(), 0);
 }
 
+/// `fetch` with these arguments.
+strings fetch(strings arguments) {
+    arguments.insert(arguments.begin(), std::string{std::getenv("PROGRAMS")} + "/fetch");
+    return arguments;
+}
+
+TEST_F(http, fetch_gets_many_urls_in_parallel_and_shows_how_far_it_is) {
+    make_certificate();
+    server here{{certificate, key}};
+    strings arguments{"--ca=" + certificate};
+    for (int i = 0; i < 100; ++i)
+        arguments.push_back(here.url("/bytes/" + std::to_string(i * i * 50)));
+    test::child_program client{fetch(arguments)};
+    EXPECT_EQ(client.wait(), 0) << client.printed();
+    EXPECT_TRUE(client.prints("\r100 of 100\n"));
+    for (int i = 0; i < 100; ++i) {
+        const std::string size = std::to_string(i * i * 50);
+        EXPECT_TRUE(client.prints(" " + size + "  " + here.url("/bytes/" + size) + "\n"));
+    }
+    here.stop();
+}
+
+TEST_F(http, fetch_says_for_each_url_what_failed_and_gets_the_others) {
+    make_certificate();
+    server here{{certificate, key}};
+    const auto silent = test::listen_on_loopback();
+    const std::string port = std::to_string(miou_unix::getsockname(silent).port());
+    test::child_program client{
+        fetch({"--ca=" + certificate, "--timeout=2", here.url("/"), here.url("/nothing"),
+               "http://127.0.0.1:" + port + "/", "ftp://127.0.0.1/", "http://[::1/",
+               "http://127.0.0.1:x/", "https://127.0.0.1:" + port + "/"})};
+    EXPECT_EQ(client.wait(), 1);
+    for (const std::string& line :
+         strings{"200        16  " + here.url("/"), "404        22  " + here.url("/nothing"),
+                 "http://127.0.0.1:" + port + "/: miou_unix::with_timeout",
+                 "https://127.0.0.1:" + port + "/: miou_unix::with_timeout",
+                 "ftp://127.0.0.1/: this is not http[s]://HOST[:PORT][/PATH]",
+                 "http://[::1/: this is not",
+                 "http://127.0.0.1:x/: miou_unix::resolve: host \"127.0.0.1\", service \"x\""})
+        EXPECT_TRUE(client.prints(line)) << line << " is not in\n" << client.printed();
+    here.stop();
+}
+
+TEST_F(http, fetch_trusts_no_certificate_that_nobody_vouches_for) {
+    make_certificate();
+    server here{{certificate, key}};
+    test::child_program client{fetch({here.url("/")})};
+    EXPECT_EQ(client.wait(), 1);
+    EXPECT_TRUE(client.prints("certificate verify failed")) << client.printed();
+    here.stop();
+}
+
+TEST(fetch, refuses_options_that_make_no_sense) {
+    for (const strings& arguments :
+         {strings{}, strings{"--timeout=nan", "http://a/"}, strings{"--timeout=-1", "http://a/"},
+          strings{"--at-once=0", "http://a/"}, strings{"--fast", "http://a/"}}) {
+        test::child_program client{fetch(arguments)};
+        EXPECT_EQ(client.wait(), 2);
+        EXPECT_TRUE(client.prints("Usage: fetch")) << client.printed();
+    }
+}
+
 TEST_F(http, a_certificate_that_does_not_exist_is_named) {
     test::child_program program{
         {std::string{std::getenv("PROGRAMS")} + "/http_server", "0", certificate, key}};
