@@ -55,7 +55,7 @@ struct url {
 };
 
 url parse(std::string_view text) {
-    const auto refuse = [] [[noreturn]] {
+    const auto refuse = [] {
         throw std::invalid_argument{"this is not http[s]://HOST[:PORT][/PATH]"};
     };
     url made{};

@@ -18,10 +18,20 @@ namespace {
 // Nobody tells when the system has descriptors again.
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
 
+/// It happens to every server, at the peer's will.
+bool says_that_the_peer_has_gone(const boost::system::error_code& error) {
+    using namespace boost::system::errc;
+    return error == connection_reset || error == broken_pipe || error == not_connected;
+}
+
 void log_failure(const miou::result<void>& outcome) {
     try {
         outcome.value();
     } catch (const miou::cancelled&) {
+    } catch (const boost::system::system_error& error) {
+        miou::logs::write(says_that_the_peer_has_gone(error.code()) ? miou::logs::level::debug
+                                                                    : miou::logs::level::warning,
+                          std::string{"a task failed: "} + error.what());
     } catch (const std::exception& error) {
         miou::logs::write(miou::logs::level::warning,
                           std::string{"a task failed: "} + error.what());

@@ -16,7 +16,8 @@ namespace miou_unix {
 /// Waits until the tasks in `tasks` have finished, but not for longer than `grace` (not negative);
 /// then cancels those that are left, all at once, and waits until they have unwound. Returns whom
 /// it had to cancel, with their spawn sites: "task 12 (spawned at server.cpp:45)". What the tasks
-/// throw is logged as a warning.
+/// throw is logged: ECONNRESET, EPIPE and ENOTCONN, by which a peer has gone, for debugging, the
+/// rest as a warning.
 ///
 /// Throws `std::invalid_argument` in a task that does not own `tasks`, for a negative `grace` and
 /// NaN, `miou::cancelled` and `miou::no_select_provided`. Suspends; cancellable: the tasks then
@@ -38,9 +39,9 @@ using connection_handler = miou::unique_function<void(file_descr connection, soc
 /// listening socket, or have one each with `.reuseport`.
 ///
 /// A connection is closed when `handle` has ended, unless it was released. What `handle` throws
-/// ends that connection alone, and is logged as a warning. When the system is out of descriptors,
-/// clients wait in the queue. Throws what `accept` throws otherwise; the connections are cancelled
-/// then, as when the running task is. Suspends; cancellable. No OCaml counterpart.
+/// ends that connection alone, and is logged as `drain` does. When the system is out of
+/// descriptors, clients wait in the queue. Throws what `accept` throws otherwise; the connections
+/// are cancelled then, as when the running task is. Suspends; cancellable. No OCaml counterpart.
 std::vector<std::string> serve(serve_options options, const file_descr& listening,
                                stop_request stop, connection_handler handle,
                                boost::source_location site = BOOST_CURRENT_LOCATION);

@@ -141,8 +141,9 @@ auto returned(Tuple&& values) {
     (std::make_index_sequence<count>{});
 }
 
+/// Without the line of Asio's source that the error may name: it would stand in every message.
 [[noreturn]] inline void throw_error(const boost::system::error_code& error) {
-    throw boost::system::system_error{error};
+    throw boost::system::system_error{error.value(), error.category()};
 }
 
 /// Makes the call and waits. `report` is given its error code, if it has one.

@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,7 @@
 #include <iterator>
 #include <regex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -211,6 +213,89 @@ TEST_F(http, a_stop_lets_the_request_in_flight_finish) {
     EXPECT_EQ(here.program().wait(), 0);
 }
 
+TEST_F(http, wrk_and_ab_see_no_error) {
+    server here;
+    const std::string wrk =
+        output_of({"wrk", "-t", "1", "-c", "64", "-d", "1s", here.url("/bytes/1000")});
+    EXPECT_TRUE(std::regex_search(wrk, std::regex{"[1-9][0-9]* requests in"})) << wrk;
+    EXPECT_EQ(wrk.find("Socket errors"), wrk.npos) << wrk;
+    EXPECT_EQ(wrk.find("Non-2xx"), wrk.npos) << wrk;
+
+    const std::string requests = std::to_string(test::scaled(10'000, 1'000));
+    for (const strings& keep_alive : {strings{"-k"}, strings{}}) {
+        strings command{"ab", "-q", "-n", requests, "-c", "64"};
+        command.insert(command.end(), keep_alive.begin(), keep_alive.end());
+        command.push_back(here.url("/bytes/1000"));
+        const std::string ab = output_of(command);
+        EXPECT_NE(ab.find("Complete requests:      " + requests), ab.npos) << ab;
+        EXPECT_NE(ab.find("Failed requests:        0\n"), ab.npos) << ab;
+        EXPECT_EQ(ab.find("Non-2xx"), ab.npos) << ab;
+    }
+    here.stop();
+    EXPECT_FALSE(here.program().printed().find("failed") != std::string::npos)
+        << here.program().printed();
+}
+
+TEST_F(http, openssl_talks_to_it) {
+    make_certificate();
+    server here{{certificate, key}};
+    const std::string address = here.url("").substr(std::string{"https://"}.size());
+    const std::string talk =
+        output_of({"sh", "-c",
+                   "printf 'GET / HTTP/1.1\\r\\nHost: here\\r\\nConnection: close\\r\\n\\r\\n' | "
+                   "openssl s_client -quiet -no_ign_eof -ign_eof -verify_return_error -CAfile " +
+                       certificate + " -connect " + address});
+    EXPECT_NE(talk.find("hello from miou\n"), talk.npos) << talk;
+    here.stop();
+}
+
+/// As many descriptors as the system allows, for this process and those that it starts.
+void raise_descriptor_limit() {
+    ::rlimit limit{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+TEST_F(http, eight_thousand_connections_are_open_at_once) {
+    constexpr std::size_t connections = test::scaled(8'000, 300);
+    raise_descriptor_limit();
+    server here;
+    miou_unix::run({.domains = 0}, [&] {
+        constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+        constexpr std::string_view greeting = "hello from miou\n";
+        std::vector<miou_unix::file_descr> open;
+        std::size_t greeted = 0;
+        for (int round = 0; round < 2; ++round) { // the second time, all of them are open
+            std::vector<miou::promise<void>> clients;
+            for (std::size_t i = 0; i < connections; ++i) {
+                if (round == 0)
+                    open.push_back(here.connect());
+                clients.push_back(miou::async([&, f = open[i]] {
+                    miou_unix::write(f, request);
+                    std::string got;
+                    char piece[512];
+                    while (!got.ends_with(greeting)) {
+                        const std::size_t size = miou_unix::read(f, piece);
+                        ASSERT_NE(size, 0u) << got;
+                        got.append(piece, size);
+                    }
+                    ++greeted;
+                }));
+            }
+            for (const auto& client : miou::await_all(clients))
+                client.value();
+        }
+        EXPECT_EQ(greeted, 2 * connections);
+        for (const auto& f : open)
+            miou_unix::close(f);
+    });
+    if (!TEST_SANITIZED) {
+        EXPECT_LT(here.program().peak_memory(), std::size_t{200} << 20);
+    }
+    here.stop();
+}
+
 /// `fetch` with these arguments.
 strings fetch(strings arguments) {
     arguments.insert(arguments.begin(), std::string{std::getenv("PROGRAMS")} + "/fetch");
@@ -239,7 +324,7 @@ TEST_F(http, fetch_says_for_each_url_what_failed_and_gets_the_others) {
     const auto silent = test::listen_on_loopback();
     const std::string port = std::to_string(miou_unix::getsockname(silent).port());
     test::child_program client{
-        fetch({"--ca=" + certificate, "--timeout=2", here.url("/"), here.url("/nothing"),
+        fetch({"--ca=" + certificate, "--timeout=5", here.url("/"), here.url("/nothing"),
                "http://127.0.0.1:" + port + "/", "ftp://127.0.0.1/", "http://[::1/",
                "http://127.0.0.1:x/", "https://127.0.0.1:" + port + "/"})};
     EXPECT_EQ(client.wait(), 1);
