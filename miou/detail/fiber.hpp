@@ -110,8 +110,7 @@ private:
     [[maybe_unused]] unsigned valgrind_id_ = 0;
 };
 
-// --- The switch, in line where tasks suspend
-// ------------------------------------------------------
+// --- The switch, in line where tasks suspend -----------------------------------------------------
 //
 // Three steps, always in this order:
 //   leave   on the old fiber: take its exceptions along, tell the sanitizers;
