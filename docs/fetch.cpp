@@ -206,7 +206,8 @@ options options_of(int argc, char** argv) {
         if (is("--timeout="))
             chosen.timeout = number("--timeout=", value, 0);
         else if (is("--at-once="))
-            chosen.at_once = static_cast<std::size_t>(number("--at-once=", value, 1));
+            chosen.at_once =
+                static_cast<std::size_t>(std::min(1e6, number("--at-once=", value, 1)));
         else if (is("--ca="))
             chosen.authorities = value;
         else if (is("-"))

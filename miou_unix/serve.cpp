@@ -18,23 +18,22 @@ namespace {
 // Nobody tells when the system has descriptors again.
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
 
-/// It happens to every server, at the peer's will.
-bool says_that_the_peer_has_gone(const boost::system::error_code& error) {
+/// That a peer has gone happens to every server.
+miou::logs::level level_of(const std::exception& failure) {
     using namespace boost::system::errc;
-    return error == connection_reset || error == broken_pipe || error == not_connected;
+    const auto* const system = dynamic_cast<const boost::system::system_error*>(&failure);
+    const bool peer_has_gone =
+        system != nullptr && (system->code() == connection_reset || system->code() == broken_pipe ||
+                              system->code() == not_connected);
+    return peer_has_gone ? miou::logs::level::debug : miou::logs::level::warning;
 }
 
 void log_failure(const miou::result<void>& outcome) {
     try {
         outcome.value();
     } catch (const miou::cancelled&) {
-    } catch (const boost::system::system_error& error) {
-        miou::logs::write(says_that_the_peer_has_gone(error.code()) ? miou::logs::level::debug
-                                                                    : miou::logs::level::warning,
-                          std::string{"a task failed: "} + error.what());
     } catch (const std::exception& error) {
-        miou::logs::write(miou::logs::level::warning,
-                          std::string{"a task failed: "} + error.what());
+        miou::logs::write(level_of(error), std::string{"a task failed: "} + error.what());
     } catch (...) {
         miou::logs::write(miou::logs::level::warning, "a task failed");
     }
