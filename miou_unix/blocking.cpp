@@ -25,8 +25,8 @@ void block(int fd, std::uint32_t events, const char* caller) {
     if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &wanted) != 0)
         throw_errno(errno, caller);
     miou::consume_budget();
-    while (!is_ready(wait_type::wait_read, epoll))
-        wait_until(wait_type::wait_read, watch.state(), caller);
+    while (!is_ready(wait_type::read, epoll))
+        wait_until(wait_type::read, watch.state(), caller);
 }
 
 } // namespace

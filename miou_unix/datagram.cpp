@@ -23,9 +23,8 @@ void wait_for_room_at(const sockaddr& address, descriptor_state& f, const char* 
     const file_descr probe = new_socket(AF_UNIX, SOCK_DGRAM, caller);
     if (::connect(to_file_descr(probe), address.data(), address.size()) != 0)
         return; // nobody is there: sending says so
-    const auto room =
-        miou::async([&] { wait_until(wait_type::wait_write, probe.state(), caller); });
-    const auto closed = miou::async([&] { wait_until(wait_type::wait_error, f, caller); });
+    const auto room = miou::async([&] { wait_until(wait_type::write, probe.state(), caller); });
+    const auto closed = miou::async([&] { wait_until(wait_type::error, f, caller); });
     miou::await_first({room, closed}).value();
 }
 
@@ -45,7 +44,7 @@ std::pair<std::size_t, sockaddr> recvfrom(const file_descr& f, mutable_view buff
     const mutable_view into = part_of(buffer, part, caller);
     sockaddr_buffer sender;
     // MSG_DONTWAIT: a checksum may turn out to be wrong after the wait.
-    const ::ssize_t got = retry(wait_type::wait_read, f.state(), caller, [&](int fd) {
+    const ::ssize_t got = retry(wait_type::read, f.state(), caller, [&](int fd) {
         return ::recvfrom(fd, into.data, into.size, flags | MSG_DONTWAIT, sender.data(),
                           &sender.size);
     });
@@ -57,7 +56,7 @@ std::size_t sendto(const file_descr& f, const_view buffer, const sockaddr& addre
     constexpr const char* caller = "miou_unix::sendto";
     require_datagram_socket(f.state(), caller);
     const const_view from = part_of(buffer, part, caller);
-    const ::ssize_t sent = retry(wait_type::wait_write, f.state(), caller, [&](int fd) {
+    const ::ssize_t sent = retry(wait_type::write, f.state(), caller, [&](int fd) {
         const ::ssize_t count =
             ::sendto(fd, from.data, from.size, flags | MSG_DONTWAIT | MSG_NOSIGNAL, address.data(),
                      address.size());

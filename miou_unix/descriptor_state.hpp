@@ -13,8 +13,6 @@
 
 namespace miou_unix {
 
-enum class descriptor_kind { stream_socket, datagram_socket, other };
-
 /// Any thread, but for what the functions say.
 class descriptor_state {
 public:
@@ -28,9 +26,17 @@ public:
 
     /// The descriptor, kept open for as long as the caller holds it. Throws EBADF.
     std::shared_ptr<open_descriptor> open() const;
-    /// The calling domain's view of it, made when it is first needed. Throws EBADF, and what
-    /// registering throws.
-    std::shared_ptr<registration> here(const char* caller);
+    /// The calling domain's view of it, made when it is first needed. It stays while this is not
+    /// closed, and then until the calling task suspends. Throws EBADF, and what registering throws.
+    registration& here(const char* caller);
+    /// Calls `fn` with the raw descriptor, which stays open until the calling task suspends. Throws
+    /// EBADF.
+    template <class F>
+    auto with_number(F&& fn) const {
+        if (const registration* const mine = first_if_here())
+            return fn(mine->number());
+        return fn(open()->number());
+    }
 
     void close();
     int release();
@@ -41,12 +47,19 @@ public:
 
 private:
     std::shared_ptr<open_descriptor> shut();
+    registration* first_if_here() const noexcept;
+    registration& register_at(reactor& mine);
 
     const descriptor_kind kind_;
     const bool non_blocking_;
     std::atomic<bool> closed_ = false;
     std::atomic<bool> expects_more_ = false;
-    mutable std::mutex guard_;
+    // Most descriptors are used by one domain alone, which finds its view here without the lock: no
+    // other one can destroy it. Null while there is none. `first_` is written before.
+    std::atomic<const reactor::door*> home_of_first_ = nullptr;
+    registration* first_ = nullptr;
+
+    mutable std::mutex guard_;                                 // of the rest
     std::shared_ptr<open_descriptor> descriptor_;              // null: closed
     std::vector<std::shared_ptr<registration>> registrations_; // at most one a domain
 };

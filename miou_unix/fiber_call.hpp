@@ -11,6 +11,8 @@
 
 namespace miou_unix::detail {
 
+using call_memory = handler_memory<512>; // composed operations carry their state along
+
 /// On the task's stack. The task does not leave before the handler has run or was dropped, and has
 /// given its memory back; so the handler, and everything that the caller passed to the call, may
 /// refer to the stack.
@@ -28,7 +30,7 @@ public:
     fiber_call& operator=(const fiber_call&) = delete;
 
     const executor_type& executor() const noexcept { return executor_; }
-    handler_memory& memory() noexcept { return memory_; }
+    call_memory& memory() noexcept { return memory_; }
     boost::asio::cancellation_slot slot() noexcept { return signal_.slot(); }
 
     /// The handler's last touch. Any thread.
@@ -46,7 +48,7 @@ private:
     executor_type executor_;
     miou::trigger done_;
     boost::asio::cancellation_signal signal_;
-    handler_memory memory_;
+    call_memory memory_;
 };
 
 } // namespace miou_unix::detail

@@ -48,17 +48,36 @@ std::shared_ptr<open_descriptor> descriptor_state::open() const {
     return descriptor_;
 }
 
-std::shared_ptr<registration> descriptor_state::here(const char* caller) {
+registration* descriptor_state::first_if_here() const noexcept {
+    const reactor* const mine = reactor::current_or_null();
+    if (mine == nullptr || is_closed() ||
+        home_of_first_.load(std::memory_order_acquire) != mine->way_in().get())
+        return nullptr;
+    return first_;
+}
+
+registration& descriptor_state::here(const char* caller) {
     reactor& mine = reactor::current(caller);
+    if (registration* const first = first_if_here())
+        return *first;
     const std::scoped_lock lock{guard_};
     if (!descriptor_)
         throw_errno(EBADF, caller);
     for (const auto& each : registrations_)
         if (each->belongs_to(mine))
-            return each;
+            return *each;
+    return register_at(mine);
+}
+
+/// With the lock held.
+registration& descriptor_state::register_at(reactor& mine) {
     std::erase_if(registrations_, [](const auto& each) { return each->is_of_the_past(); });
-    registrations_.push_back(registration::make(mine, descriptor_, non_blocking_));
-    return registrations_.back();
+    registrations_.push_back(registration::make(mine, descriptor_, kind_, non_blocking_));
+    if (registration* const first = registrations_.front().get(); first_ != first) {
+        first_ = first; // the one before was of the past: nobody reads it
+        home_of_first_.store(&first->way_home(), std::memory_order_release);
+    }
+    return *registrations_.back();
 }
 
 std::shared_ptr<open_descriptor> descriptor_state::shut() {
@@ -69,6 +88,7 @@ std::shared_ptr<open_descriptor> descriptor_state::shut() {
         closed_.store(true, std::memory_order_release);
         was_open = std::exchange(descriptor_, nullptr);
         released = std::exchange(registrations_, {});
+        home_of_first_.store(nullptr, std::memory_order_relaxed);
     }
     for (const auto& each : released)
         each->release_at_home();

@@ -8,7 +8,8 @@
 namespace miou_unix {
 
 /// Room for one handler at a time, so that an operation allocates nothing; a second one, or a
-/// larger one, goes to the heap. Any thread.
+/// larger one than `Size` bytes, goes to the heap. Any thread.
+template <std::size_t Size>
 class handler_memory {
 public:
     handler_memory() noexcept = default;
@@ -50,7 +51,7 @@ private:
     }
 
     std::atomic<bool> used_ = false;
-    alignas(std::max_align_t) std::byte bytes_[512];
+    alignas(std::max_align_t) std::byte bytes_[Size];
 };
 
 } // namespace miou_unix

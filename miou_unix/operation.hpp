@@ -37,12 +37,18 @@ public:
         return cancellation;
     }
 
+    // An operation of Asio on one descriptor takes no more. Small, since whoever resumes the task
+    // goes past it to the frames above.
+    using memory = handler_memory<160>;
     struct handler {
-        using allocator_type = handler_memory::allocator<std::byte>;
+        using allocator_type = memory::allocator<std::byte>;
         allocator_type get_allocator() const noexcept { return op->memory_.get(); }
         void operator()(const boost::system::error_code& e, std::size_t n = 0) const noexcept {
             op->error = e;
             op->transferred = n;
+            // The frames of the callers lie above: with many tasks they are in no cache.
+            for (int line = 0; line < 8; ++line)
+                __builtin_prefetch(reinterpret_cast<const char*>(op + 1) + 64 * line);
             op->done_.signal(); // the last touch: the task may destroy the operation
         }
         operation* op;
@@ -54,7 +60,7 @@ public:
 
 private:
     miou::trigger done_;
-    handler_memory memory_;
+    memory memory_;
 };
 
 } // namespace miou_unix

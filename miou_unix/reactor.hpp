@@ -78,17 +78,19 @@ public:
 private:
     void select(bool block);
     void interrupt();
+    void run_crowd();
     void arm();
     bool wake_sleepers();
 
     // What is posted while one is on its way would wake nobody else.
     std::atomic<bool> interruption_posted_ = false;
-    handler_memory interruption_memory_; // of whoever has set it
-    handler_memory timer_memory_;
+    handler_memory<256> interruption_memory_; // of whoever has set it
+    handler_memory<256> timer_memory_;
 
     asio::io_context io_; // handlers are destroyed with it, before their memory
     asio::executor_work_guard<asio::io_context::executor_type> always_busy_;
     asio::steady_timer timer_;
+    unsigned looks_before_crowd_check_ = 0;
     clock::time_point armed_for_ = clock::time_point::max();
     timer_queue sleepers_;
     std::shared_ptr<registration> registrations_; // head of a list

@@ -3,11 +3,12 @@
 
 #include "miou_unix/reactor.hpp"
 
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <atomic>
 #include <memory>
-#include <optional>
+#include <variant>
 
 namespace miou_unix {
 
@@ -29,13 +30,22 @@ private:
     std::atomic<int> fd_;
 };
 
+enum class descriptor_kind { stream_socket, datagram_socket, other };
+
+// Without the type erasure of Asio's usual executor, which costs in each operation.
+using asio_descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
+// `recv` is a shorter way through the kernel than `read`.
+using asio_socket =
+    asio::basic_stream_socket<asio::generic::stream_protocol, asio::io_context::executor_type>;
+
 /// Asio's view of a descriptor on one domain. Belongs to the thread of that domain.
 class registration : public std::enable_shared_from_this<registration> {
 public:
     /// Throws `boost::system::system_error`.
-    static std::shared_ptr<registration>
-    make(reactor& home, std::shared_ptr<open_descriptor> descriptor, bool non_blocking);
-    registration(reactor& home, std::shared_ptr<open_descriptor> descriptor, bool non_blocking);
+    static std::shared_ptr<registration> make(reactor& home,
+                                              std::shared_ptr<open_descriptor> descriptor,
+                                              descriptor_kind kind, bool non_blocking);
+    registration(reactor& home, std::shared_ptr<open_descriptor> descriptor, descriptor_kind kind);
     ~registration();
 
     /// Ends every operation with `operation_aborted` and leaves the reactor.
@@ -45,19 +55,30 @@ public:
 
     /// Any thread.
     bool belongs_to(const reactor& r) const noexcept { return door_ == r.way_in(); }
+    const reactor::door& way_home() const noexcept { return *door_; }
     /// Its reactor is gone. Any thread.
     bool is_of_the_past() const { return door_->is_closed(); }
-    /// Not once it was released.
-    asio::posix::stream_descriptor& asio_view() noexcept { return *view_; }
+    /// Calls `fn` with Asio's object. Not once it was released.
+    template <class F>
+    void with_view(F&& fn) {
+        if (auto* const socket = std::get_if<asio_socket>(&view_))
+            fn(*socket);
+        else
+            fn(std::get<asio_descriptor>(view_));
+    }
+    int number() const noexcept { return descriptor_->number(); }
 
     // The home's list.
     std::shared_ptr<registration> next;
     registration* previous = nullptr;
 
 private:
+    void stay_blocking();
+    void let_go() noexcept;
+
     reactor* home_; // null once released
     const std::shared_ptr<reactor::door> door_;
-    std::optional<asio::posix::stream_descriptor> view_; // not after the reactor
+    std::variant<std::monostate, asio_socket, asio_descriptor> view_; // not after the reactor
     std::shared_ptr<open_descriptor> descriptor_;
 };
 

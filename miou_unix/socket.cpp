@@ -58,7 +58,7 @@ std::size_t read_some(descriptor_state& f, mutable_view into) {
     // A blocking descriptor must be waited for. One that filled the last buffer most likely has
     // more: the system call finds it without going through the reactor.
     if (!f.non_blocking() || f.expects_more()) {
-        const ::ssize_t got = retry(wait_type::wait_read, f, caller,
+        const ::ssize_t got = retry(wait_type::read, f, caller,
                                     [&](int fd) { return ::read(fd, into.data, into.size); });
         return static_cast<std::size_t>(got);
     }
@@ -109,7 +109,7 @@ std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr&
     require_stream_socket(f.state(), caller);
     sockaddr_buffer peer;
     const int flags = SOCK_NONBLOCK | (options.cloexec ? SOCK_CLOEXEC : 0);
-    const int fd = retry(wait_type::wait_read, f.state(), caller, [&](int listening) {
+    const int fd = retry(wait_type::read, f.state(), caller, [&](int listening) {
         return ::accept4(listening, peer.data(), &peer.size, flags);
     });
     return {
@@ -136,7 +136,7 @@ void connect(const file_descr& f, const sockaddr& address) {
         if (f.state().is_closed())
             throw_errno(EBADF, caller);
     }
-    wait_until(wait_type::wait_write, f.state(), caller);
+    wait_until(wait_type::write, f.state(), caller);
     int error = 0;
     ::socklen_t size = sizeof error;
     if (::getsockopt(held->number(), SOL_SOCKET, SO_ERROR, &error, &size) != 0)
@@ -172,12 +172,11 @@ void write(const file_descr& f, const_view buffer, slice part) {
     refuse_datagrams(state, caller);
     const_view rest = part_of(buffer, part, caller);
     while (rest.size != 0) {
-        const ::ssize_t written =
-            retry(wait_type::wait_write, state, caller, [&](int fd) -> ::ssize_t {
-                if (state.is_socket())
-                    return ::send(fd, rest.data, rest.size, MSG_NOSIGNAL);
-                return write_without_sigpipe(fd, rest.data, rest.size);
-            });
+        const ::ssize_t written = retry(wait_type::write, state, caller, [&](int fd) -> ::ssize_t {
+            if (state.is_socket())
+                return ::send(fd, rest.data, rest.size, MSG_NOSIGNAL);
+            return write_without_sigpipe(fd, rest.data, rest.size);
+        });
         rest = part_of(rest, {.off = static_cast<std::size_t>(written)}, caller);
     }
 }

@@ -92,7 +92,7 @@ template <class... Args>
 class fiber_handler {
 public:
     using executor_type = fiber_call::executor_type;
-    using allocator_type = handler_memory::allocator<std::byte>;
+    using allocator_type = call_memory::allocator<std::byte>;
     using cancellation_slot_type = boost::asio::cancellation_slot;
 
     fiber_handler(fiber_call& call, fiber_outcome<Args...>& outcome) noexcept

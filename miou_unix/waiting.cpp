@@ -2,17 +2,37 @@
 
 #include <poll.h>
 
+#include <type_traits>
+
 namespace miou_unix {
 
+namespace {
+
+/// Asio has an enumeration of its own for each kind of descriptor.
+template <class View>
+typename View::wait_type asio_name_of(wait_type what) noexcept {
+    switch (what) {
+    case wait_type::read:
+        return View::wait_read;
+    case wait_type::write:
+        return View::wait_write;
+    case wait_type::error:
+        break;
+    }
+    return View::wait_error;
+}
+
+} // namespace
+
 void wait_until(wait_type what, descriptor_state& f, const char* caller) {
-    while (!run_operation(f, caller, [&](asio::posix::stream_descriptor& view, auto handler) {
-        view.async_wait(what, handler);
+    while (!run_operation(f, caller, [&](auto& view, auto handler) {
+        view.async_wait(asio_name_of<std::remove_reference_t<decltype(view)>>(what), handler);
     })) {
     }
 }
 
 bool is_ready(wait_type what, int fd) noexcept {
-    ::pollfd asked{fd, static_cast<short>(what == wait_type::wait_read ? POLLIN : POLLOUT), 0};
+    ::pollfd asked{fd, static_cast<short>(what == wait_type::read ? POLLIN : POLLOUT), 0};
     return ::poll(&asked, 1, 0) > 0;
 }
 

@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <exception>
-#include <memory>
 #include <optional>
 
 // All of this is for running tasks, suspends, and throws `miou::cancelled`,
@@ -18,7 +17,7 @@
 
 namespace miou_unix {
 
-using wait_type = asio::posix::descriptor_base::wait_type;
+enum class wait_type { read, write, error };
 
 /// Parks until a call on `f` would not block, most likely: another task may be faster.
 void wait_until(wait_type what, descriptor_state& f, const char* caller);
@@ -35,11 +34,11 @@ inline bool would_block(int error) noexcept {
 template <class Start>
 std::optional<std::size_t> run_operation(descriptor_state& f, const char* caller, Start&& start) {
     operation op;
-    const std::shared_ptr<registration> view = f.here(caller);
-    start(view->asio_view(), op.completion());
+    registration& here = f.here(caller);
+    here.with_view([&](auto& view) { start(view, op.completion()); });
     const std::exception_ptr cancellation = op.wait([&] {
-        if (!f.is_closed()) // otherwise it was aborted already
-            view->asio_view().cancel();
+        if (!f.is_closed()) // otherwise it was aborted already, and `here` may be gone
+            here.with_view([](auto& view) { view.cancel(); });
     });
     if (cancellation)
         std::rethrow_exception(cancellation);
@@ -61,9 +60,9 @@ template <class Call>
 auto retry(wait_type what, descriptor_state& f, const char* caller, Call&& call) {
     miou::consume_budget(); // before: it may throw, and what a call has done must be reported
     for (;;) {
-        while (!f.non_blocking() && !is_ready(what, f.open()->number()))
+        while (!f.non_blocking() && f.with_number([&](int fd) { return !is_ready(what, fd); }))
             wait_until(what, f, caller);
-        const auto returned = call(f.open()->number());
+        const auto returned = f.with_number(call);
         if (returned >= 0)
             return returned;
         if (would_block(errno))

@@ -189,6 +189,9 @@ private:
     fiber& fiber_of(task& t) noexcept;
     fiber& fiber_for_new(task& t) noexcept;
     fiber& make_fiber();
+    static task& task_of(mail& queued) noexcept {
+        return static_cast<task&>(static_cast<run_mail&>(queued));
+    }
     task* take() noexcept;
     void keep_idle(fiber& finished) noexcept;
     void trim_idle_fibers() noexcept;
@@ -255,14 +258,17 @@ private:
     mail* m = urgent_.pop();
     if (m == nullptr)
         m = ready_.pop();
-    // Of many tasks that wake one after the other none is in the cache: fetch the next two.
-    if (mail* const following = ready_.front();
-        following != nullptr && following->next != nullptr) {
-        __builtin_prefetch(following->next);
-        if (const fiber* const its = static_cast<task&>(static_cast<run_mail&>(*following)).context)
+    // Of many tasks that wake one after the other none is in the cache. Each step fetches what the
+    // next one needs to go on: the task, its fiber, the frames of that.
+    if (mail* const first = ready_.front(); first != nullptr && first->next != nullptr) {
+        mail* const second = first->next;
+        __builtin_prefetch(second->next);
+        if (const fiber* const its = task_of(*second).context)
+            __builtin_prefetch(its);
+        if (const fiber* const its = task_of(*first).context)
             its->prefetch();
     }
-    return m ? &static_cast<task&>(static_cast<run_mail&>(*m)) : nullptr;
+    return m ? &task_of(*m) : nullptr;
 }
 
 [[gnu::always_inline]] inline fiber& scheduler::fiber_of(task& t) noexcept {

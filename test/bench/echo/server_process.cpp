@@ -1,0 +1,134 @@
+#include "server_process.hpp"
+
+#include "../measure.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <exception>
+#include <fstream>
+#include <future>
+#include <system_error>
+#include <thread>
+
+namespace bench::echo {
+namespace {
+
+template <class T>
+T checked(T returned, const char* call) {
+    if (returned < 0)
+        throw std::system_error{errno, std::generic_category(), call};
+    return returned;
+}
+
+int listen_on_loopback() {
+    const int fd = checked(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), "socket");
+    ::sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    checked(::bind(fd, reinterpret_cast<::sockaddr*>(&address), sizeof address), "bind");
+    checked(::listen(fd, 4096), "listen");
+    return fd;
+}
+
+std::uint16_t port_of(int fd) {
+    ::sockaddr_in address{};
+    ::socklen_t size = sizeof address;
+    checked(::getsockname(fd, reinterpret_cast<::sockaddr*>(&address), &size), "getsockname");
+    return ntohs(address.sin_port);
+}
+
+void run_on_processor(unsigned number) {
+    ::cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(number, &set);
+    ::sched_setaffinity(0, sizeof set, &set); // a container may forbid it: then they share
+}
+
+[[noreturn]] void be_server(server* what, int listening, std::size_t buffer) {
+    try {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        run_on_processor(0);
+        what(listening, buffer);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "bench: the server failed: %s\n", error.what());
+    }
+    ::_exit(EXIT_FAILURE);
+}
+
+/// Lets `pid` run up to the next entry into a system call or exit from one; false if it has ended.
+bool step_to_system_call(::pid_t pid, int& signal) {
+    ::ptrace(PTRACE_SYSCALL, pid, nullptr, signal);
+    int status = 0;
+    if (::waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
+        return false;
+    signal = WSTOPSIG(status) == (SIGTRAP | 0x80) || (status >> 16) != 0 ? 0 : WSTOPSIG(status);
+    return true;
+}
+
+} // namespace
+
+server_process::server_process(server* what, std::size_t buffer) {
+    const int listening = listen_on_loopback();
+    port_ = port_of(listening);
+    pid_ = checked(::fork(), "fork");
+    if (pid_ == 0)
+        be_server(what, listening, buffer);
+    ::close(listening);
+    run_on_processor(std::thread::hardware_concurrency() - 1);
+}
+
+server_process::~server_process() {
+    ::kill(pid_, SIGTERM); // profilers write what they have
+    ::waitpid(pid_, nullptr, 0);
+}
+
+double server_process::processor_ns() const {
+    ::clockid_t clock{};
+    ::clock_getcpuclockid(pid_, &clock);
+    ::timespec used{};
+    ::clock_gettime(clock, &used);
+    return static_cast<double>(used.tv_sec) * 1e9 + static_cast<double>(used.tv_nsec);
+}
+
+double server_process::resident_bytes() const {
+    double pages = 0;
+    std::ifstream{"/proc/" + std::to_string(pid_) + "/statm"} >> pages >> pages;
+    return pages * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+double server_process::system_calls(const std::function<void()>& during) const {
+    // Whoever traces must be one thread from the beginning to the end, and waits all the time.
+    std::promise<bool> attached;
+    std::atomic<bool> over = false;
+    double stops = 0;
+    std::thread tracer{[&] {
+        const bool can = ::ptrace(PTRACE_SEIZE, pid_, nullptr, PTRACE_O_TRACESYSGOOD) == 0 &&
+                         ::ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) == 0 &&
+                         ::waitpid(pid_, nullptr, __WALL) == pid_;
+        attached.set_value(can);
+        for (int signal = 0; can && !over && step_to_system_call(pid_, signal);)
+            ++stops;
+        if (can)
+            ::ptrace(PTRACE_DETACH, pid_, nullptr, nullptr);
+    }};
+    if (attached.get_future().get())
+        during();
+    over = true;
+    ::kill(pid_, SIGCONT); // a stop that the tracer sees, also while the server sleeps
+    tracer.join();
+    return stops / 2; // one at its entry, one at its exit
+}
+
+} // namespace bench::echo
