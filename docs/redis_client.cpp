@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -48,7 +49,7 @@ struct connection_error : std::runtime_error {
 };
 
 /// The first words of commands that are not answered once each: what comes after their own reply
-/// would be taken for the answers to others. The last one speaks a protocol of its own.
+/// would be taken for the answers to others. The last one lets the server speak unasked.
 constexpr std::string_view not_answered_once[] = {
     "SUBSCRIBE ", "PSUBSCRIBE ", "SSUBSCRIBE ", "UNSUBSCRIBE ", "PUNSUBSCRIBE ", "SUNSUBSCRIBE ",
     "MONITOR ",   "SYNC ",       "PSYNC ",      "CLIENT REPLY", "HELLO 3"};
@@ -124,7 +125,7 @@ private:
             throw std::bad_alloc{};
         if (made->err != 0)
             throw connection_error{address + ": " + made->errstr};
-        miou_unix::blocking_write(made->fd);
+        miou_unix::blocking_write(made->fd); // an attempt that has failed is writable, too
         int error = 0;
         ::socklen_t size = sizeof error;
         ::getsockopt(made->fd, SOL_SOCKET, SO_ERROR, &error, &size);
@@ -154,7 +155,7 @@ private:
     }
 
     static reply receive(redisContext& c) {
-        for (;;) {
+        for (;;) { // first what has come with an earlier reply: nothing else may come
             void* complete = nullptr;
             check(c, redisGetReplyFromReader(&c, &complete));
             if (complete != nullptr)
