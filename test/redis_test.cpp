@@ -5,14 +5,12 @@
 #include "support/io.hpp"
 #include "support/sanitized.hpp"
 
-#include "miou/promise.hpp"
 #include "miou_unix/miou_unix.hpp"
 
 #include <boost/asio/local/stream_protocol.hpp>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -25,6 +23,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -355,9 +354,10 @@ protected:
         return miou_unix::run({.domains = 0}, [&] {
             const auto listening = test::listen_on_loopback();
             child_program client{
-                reading(commands,
-                        strings{port_option(miou_unix::getsockname(listening).port())} + options)};
-            miou_unix::with_timeout(60s, [&] { server(listening); });
+                reading(commands, strings{port_option(miou_unix::getsockname(listening).port()),
+                                          "--timeout=200"} +
+                                      options)};
+            miou_unix::with_timeout(100s, [&] { server(listening); });
             miou_unix::close(listening);
             return output_of(std::move(client), status);
         });
@@ -371,13 +371,15 @@ TEST_F(redis_client_of_a_bad_server, never_takes_a_late_reply_for_that_to_the_ne
         const auto second = miou_unix::accept(listening).first; // it has given up
         error_of([&] { miou_unix::write(first, "$5\r\nfirst\r\n"); });
         expect_command(second, {"ECHO", "second"});
-        miou_unix::write(second, "$6\r\nsecond\r\n");
-        EXPECT_EQ(test::read_to_end(second), "");
+        error_of([&] { miou_unix::write(second, "$6\r\nsecond\r\n"); });
         miou_unix::close(first);
         miou_unix::close(second);
     };
-    EXPECT_EQ(talk("ECHO first\nECHO second", {"--timeout=2"}, 1, server),
-              "(failed) timed out\n\"second\"\n");
+    const std::string printed = talk("ECHO first\nECHO second", {"--timeout=2"}, 1, server);
+    // A machine that stands still for so long lets the second one time out, too.
+    EXPECT_TRUE(printed == "(failed) timed out\n\"second\"\n" ||
+                printed == "(failed) timed out\n(failed) timed out\n")
+        << printed;
 }
 
 TEST_F(redis_client_of_a_bad_server, puts_together_what_comes_in_pieces) {
@@ -434,7 +436,7 @@ TEST_F(redis_client_of_a_bad_server, survives_a_write_to_nobody) {
     const std::string printed = miou_unix::run({.domains = 0}, [&] {
         const auto listening = miou_unix::unix_socket();
         miou_unix::bind_and_listen(listening, boost::asio::local::stream_protocol::endpoint{path});
-        child_program program{reading("ECHO 1\nECHO 2", {"--host=" + path})};
+        child_program program{reading("ECHO 1\nECHO 2", {"--host=" + path, "--timeout=200"})};
         const auto client = miou_unix::accept(listening).first;
         expect_command(client, {"ECHO", "1"});
         ::shutdown(miou_unix::to_file_descr(client), SHUT_RD);
