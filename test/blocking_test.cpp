@@ -348,6 +348,31 @@ TEST(blocking_calls, one_that_is_closed_meanwhile_is_left_by_a_cancellation) {
     });
 }
 
+TEST(blocking_calls, that_are_cancelled_let_the_descriptor_be_closed_and_its_number_be_used_again) {
+    miou_unix::run({.domains = domains()}, [] {
+        for (int i = 0; i < test::scaled(200, 50); ++i) {
+            std::atomic<int> number = -1;
+            const auto owner = test::anywhere([&] {
+                const raw_ends old{test::raw_socket_pair()}; // closed while this unwinds
+                number = old.from;
+                miou_unix::blocking_read(old.from);
+            });
+            test::yield_until([&] { return number >= 0; });
+            for (int k = 0; k < i % 5; ++k)
+                miou::yield();
+            miou::cancel(owner);
+            const raw_ends again{test::raw_socket_pair()};
+            ASSERT_EQ(again.from, number);
+            const auto there = test::anywhere([&] { miou_unix::blocking_read(again.from); });
+            let_others_run();
+            EXPECT_EQ(there.state(), miou::promise_state::running);
+            put(again.to);
+            miou_unix::blocking_read(again.from);
+            miou::await_exn(there);
+        }
+    });
+}
+
 TEST(blocking_calls, refuse_what_does_not_know_waiting) {
     const auto path = std::filesystem::temp_directory_path() /
                       ("miou-blocking-test-" + std::to_string(::getpid()));
