@@ -23,6 +23,8 @@ concept raw_buffer = requires(const B& b) {
 template <class R>
 concept plain_range = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
                       !raw_buffer<std::remove_cvref_t<R>> &&
+                      !raw_buffer<std::ranges::range_value_t<R>> &&
+                      !std::is_pointer_v<std::ranges::range_value_t<R>> &&
                       std::is_trivially_copyable_v<std::ranges::range_value_t<R>>;
 
 /// The size of `range` in bytes.
@@ -34,9 +36,10 @@ std::size_t bytes_of(R&& range) noexcept {
 /// Memory that can be written to: an `asio::mutable_buffer`, or any contiguous range of trivially
 /// copyable elements (`std::span`, `std::array`, `std::string`, `std::vector`, an array).
 struct mutable_view {
-    void* data;
-    std::size_t size; // bytes
+    void* data = nullptr;
+    std::size_t size = 0; // bytes
 
+    mutable_view() noexcept = default;
     mutable_view(void* begin, std::size_t bytes) noexcept
         : data{begin}
         , size{bytes} {}
@@ -51,9 +54,10 @@ struct mutable_view {
 /// Memory that can be read from: likewise, or an `asio::const_buffer`, or a string literal without
 /// its terminator.
 struct const_view {
-    const void* data;
-    std::size_t size; // bytes
+    const void* data = nullptr;
+    std::size_t size = 0; // bytes
 
+    const_view() noexcept = default;
     const_view(const void* begin, std::size_t bytes) noexcept
         : data{begin}
         , size{bytes} {}

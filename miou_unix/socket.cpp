@@ -7,10 +7,13 @@
 #include <boost/system/system_error.hpp>
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -33,15 +36,73 @@ void refuse_datagrams(const descriptor_state& f, const char* caller) {
         throw std::invalid_argument{std::string{caller} + ": this is a datagram socket"};
 }
 
-/// `write` that reports EPIPE without the signal: SIGPIPE is blocked in this thread meanwhile, and
-/// the one that was raised is taken off, unless one was pending before.
-::ssize_t write_without_sigpipe(int fd, const void* data, std::size_t size) noexcept {
+// --- Memory in one piece or in several -----------------------------------------------------------
+
+constexpr std::size_t most_pieces = detail::pieces<const_view>::most;
+
+/// What `readv` and its relatives take.
+class io_vector {
+public:
+    template <class Views>
+    explicit io_vector(const Views& views) noexcept {
+        for (const auto& each : views)
+            pieces_[size_++] = {const_cast<void*>(data_of(each)), size_of(each)};
+    }
+    ::iovec* data() noexcept { return pieces_.data(); }
+    int size() const noexcept { return static_cast<int>(size_); }
+
+private:
+    static const void* data_of(const const_view& view) noexcept { return view.data; }
+    static std::size_t size_of(const const_view& view) noexcept { return view.size; }
+    static const void* data_of(const asio::mutable_buffer& b) noexcept { return b.data(); }
+    static std::size_t size_of(const asio::mutable_buffer& b) noexcept { return b.size(); }
+
+    std::array<::iovec, most_pieces> pieces_;
+    std::size_t size_ = 0;
+};
+
+using several_buffers = std::span<const asio::mutable_buffer>;
+using several_views = std::span<const const_view>;
+
+::ssize_t read_once(int fd, const asio::mutable_buffer& into) noexcept {
+    return ::read(fd, into.data(), into.size());
+}
+::ssize_t read_once(int fd, several_buffers into) noexcept {
+    io_vector vector{into};
+    return ::readv(fd, vector.data(), vector.size());
+}
+
+::ssize_t write_once(int fd, const const_view& from) noexcept {
+    return ::write(fd, from.data, from.size);
+}
+::ssize_t write_once(int fd, several_views from) noexcept {
+    io_vector vector{from};
+    return ::writev(fd, vector.data(), vector.size());
+}
+
+::ssize_t send_once(int fd, const const_view& from) noexcept {
+    return ::send(fd, from.data, from.size, MSG_NOSIGNAL);
+}
+::ssize_t send_once(int fd, several_views from) noexcept {
+    io_vector vector{from};
+    ::msghdr message{};
+    message.msg_iov = vector.data();
+    message.msg_iovlen = static_cast<std::size_t>(vector.size());
+    return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+// --- Reading and writing -------------------------------------------------------------------------
+
+/// `call`, which writes, reports EPIPE without the signal: SIGPIPE is blocked in this thread
+/// meanwhile, and the one that was raised is taken off, unless one was pending before.
+template <class Call>
+::ssize_t without_sigpipe(Call call) noexcept {
     sigset_t pipe, before, pending;
     ::sigemptyset(&pipe);
     ::sigaddset(&pipe, SIGPIPE);
     ::sigpending(&pending);
     ::pthread_sigmask(SIG_BLOCK, &pipe, &before);
-    const ::ssize_t written = ::write(fd, data, size);
+    const ::ssize_t written = call();
     const int error = errno;
     if (written < 0 && error == EPIPE && !::sigismember(&pending, SIGPIPE)) {
         const ::timespec at_once{};
@@ -53,20 +114,50 @@ void refuse_datagrams(const descriptor_state& f, const char* caller) {
     return written;
 }
 
-std::size_t read_some(descriptor_state& f, mutable_view into) {
+/// Of `mutable_buffer` or `several_buffers`.
+template <class Buffers>
+std::size_t read_what_comes(descriptor_state& f, const Buffers& into) {
     constexpr const char* caller = "miou_unix::read";
     // A blocking descriptor must be waited for. One that filled the last buffer most likely has
     // more: the system call finds it without going through the reactor.
     if (!f.non_blocking() || f.expects_more()) {
-        const ::ssize_t got = retry(wait_type::read, f, caller,
-                                    [&](int fd) { return ::read(fd, into.data, into.size); });
+        const ::ssize_t got =
+            retry(wait_type::read, f, caller, [&](int fd) { return read_once(fd, into); });
         return static_cast<std::size_t>(got);
     }
     for (;;)
-        if (const auto got = run_operation(f, caller, [&](auto& view, auto handler) {
-                view.async_read_some(asio::mutable_buffer{into.data, into.size}, handler);
-            }))
+        if (const auto got = run_operation(
+                f, caller, [&](auto& view, auto handler) { view.async_read_some(into, handler); }))
             return *got;
+}
+
+template <class Buffers>
+std::size_t read_into(const file_descr& f, const Buffers& into) {
+    refuse_datagrams(f.state(), "miou_unix::read");
+    const std::size_t size = asio::buffer_size(into);
+    if (size == 0)
+        return 0;
+    const std::size_t got = read_what_comes(f.state(), into);
+    f.state().expect_more(got == size);
+    return got;
+}
+
+/// A part of `const_view` or `several_views`.
+template <class Views>
+std::size_t write_from(const file_descr& f, const Views& from) {
+    descriptor_state& state = f.state();
+    const ::ssize_t written =
+        retry(wait_type::write, state, "miou_unix::write", [&](int fd) -> ::ssize_t {
+            if (state.is_socket())
+                return send_once(fd, from);
+            return without_sigpipe([&] { return write_once(fd, from); });
+        });
+    return static_cast<std::size_t>(written);
+}
+
+[[noreturn]] void throw_end_of_stream() {
+    throw boost::system::system_error{asio::error::make_error_code(asio::error::eof),
+                                      "miou_unix::really_read"};
 }
 
 } // namespace
@@ -146,13 +237,16 @@ void connect(const file_descr& f, const sockaddr& address) {
 }
 
 std::size_t read(const file_descr& f, mutable_view buffer, slice part) {
-    refuse_datagrams(f.state(), "miou_unix::read");
     const mutable_view into = part_of(buffer, part, "miou_unix::read");
-    if (into.size == 0)
-        return 0;
-    const std::size_t got = read_some(f.state(), into);
-    f.state().expect_more(got == into.size);
-    return got;
+    return read_into(f, asio::mutable_buffer{into.data, into.size});
+}
+
+std::size_t detail::read_some(const file_descr& f, const pieces<mutable_view>& into) {
+    std::array<asio::mutable_buffer, most_pieces> buffers;
+    std::size_t size = 0;
+    for (const mutable_view& each : into.views())
+        buffers[size++] = {each.data, each.size};
+    return read_into(f, several_buffers{buffers.data(), size});
 }
 
 void really_read(const file_descr& f, mutable_view buffer, slice part) {
@@ -160,25 +254,31 @@ void really_read(const file_descr& f, mutable_view buffer, slice part) {
     while (rest.size != 0) {
         const std::size_t got = read(f, rest);
         if (got == 0)
-            throw boost::system::system_error{asio::error::make_error_code(asio::error::eof),
-                                              "miou_unix::really_read"};
+            throw_end_of_stream();
         rest = part_of(rest, {.off = got}, "miou_unix::really_read");
     }
 }
 
-void write(const file_descr& f, const_view buffer, slice part) {
-    constexpr const char* caller = "miou_unix::write";
-    descriptor_state& state = f.state();
-    refuse_datagrams(state, caller);
-    const_view rest = part_of(buffer, part, caller);
-    while (rest.size != 0) {
-        const ::ssize_t written = retry(wait_type::write, state, caller, [&](int fd) -> ::ssize_t {
-            if (state.is_socket())
-                return ::send(fd, rest.data, rest.size, MSG_NOSIGNAL);
-            return write_without_sigpipe(fd, rest.data, rest.size);
-        });
-        rest = part_of(rest, {.off = static_cast<std::size_t>(written)}, caller);
+void detail::read_all(const file_descr& f, pieces<mutable_view>& into) {
+    while (!into.empty()) {
+        const std::size_t got = read_some(f, into);
+        if (got == 0)
+            throw_end_of_stream();
+        into.consume(got);
     }
+}
+
+void write(const file_descr& f, const_view buffer, slice part) {
+    refuse_datagrams(f.state(), "miou_unix::write");
+    const_view rest = part_of(buffer, part, "miou_unix::write");
+    while (rest.size != 0)
+        rest = part_of(rest, {.off = write_from(f, rest)}, "miou_unix::write");
+}
+
+void detail::write_all(const file_descr& f, pieces<const_view>& from) {
+    refuse_datagrams(f.state(), "miou_unix::write");
+    while (!from.empty())
+        from.consume(write_from(f, from.views()));
 }
 
 void shutdown(const file_descr& f, int how) {

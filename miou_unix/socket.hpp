@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou_unix/buffer.hpp"
+#include "miou_unix/buffer_sequence.hpp"
 #include "miou_unix/file_descr.hpp"
 #include "miou_unix/sockaddr.hpp"
 
@@ -66,6 +67,40 @@ void really_read(const file_descr& f, mutable_view buffer, slice part = {});
 /// datagram socket, and for a slice that is not within the buffer. After an error or a cancellation
 /// a part may have been written. OCaml: `Miou_unix.write`.
 void write(const file_descr& f, const_view buffer, slice part = {});
+
+namespace detail {
+std::size_t read_some(const file_descr& f, const pieces<mutable_view>& into);
+void read_all(const file_descr& f, pieces<mutable_view>& into);
+void write_all(const file_descr& f, pieces<const_view>& from);
+} // namespace detail
+
+/// The same for memory in several pieces, in the order of the sequence; as many pieces as the
+/// system takes in one call (32) are read or written by one. `read` fills the first of them.
+template <class S>
+requires buffer_sequence<S, mutable_view> std::size_t read(const file_descr& f, const S& buffers) {
+    std::size_t got = 0;
+    detail::in_pieces<mutable_view>(buffers, [&](detail::pieces<mutable_view>& some) {
+        got = detail::read_some(f, some);
+        return false;
+    });
+    return got;
+}
+template <class S>
+requires buffer_sequence<S, mutable_view>
+void really_read(const file_descr& f, const S& buffers) {
+    detail::in_pieces<mutable_view>(buffers, [&](detail::pieces<mutable_view>& some) {
+        detail::read_all(f, some);
+        return true;
+    });
+}
+template <class S>
+requires buffer_sequence<S, const_view>
+void write(const file_descr& f, const S& buffers) {
+    detail::in_pieces<const_view>(buffers, [&](detail::pieces<const_view>& some) {
+        detail::write_all(f, some);
+        return true;
+    });
+}
 
 /// Shuts down one direction or both (`SHUT_RD`, `SHUT_WR`, `SHUT_RDWR`). Does not suspend.
 void shutdown(const file_descr& f, int how);
