@@ -67,14 +67,21 @@ void reactor::select(bool block) {
     if (wake_sleepers())
         block = false;
     if (!block) {
-        io_.poll();
+        if (io_.poll() != 0)
+            tell_cancelled();
         return;
     }
     arm();
     // One handler is enough when there is nothing else to do: its task runs, and the next call
     // finds the next handler without a system call.
     io_.run_one();
+    tell_cancelled();
     wake_sleepers();
+}
+
+void reactor::tell_cancelled() {
+    for (cancelled_call& each : cancelled_)
+        each.tell();
 }
 
 void reactor::interrupt() {
