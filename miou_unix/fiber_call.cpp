@@ -21,7 +21,8 @@ std::exception_ptr fiber_call::wait() {
 
 void fiber_call::abandon() noexcept {
     miou::uncancellable([this] {
-        signal_.emit(boost::asio::cancellation_type::all);
+        cancelled_call told{signal_, done_};
+        reactor::current("miou_unix::use_fiber").cancel(told);
         done_.await();
         wait_for_memory();
     });

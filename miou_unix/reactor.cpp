@@ -19,10 +19,11 @@ thread_local reactor* this_reactor = nullptr;
 // A timer that is further away is armed again when this has passed: no arithmetic overflows.
 constexpr clock::duration longest_wait = std::chrono::hours{1};
 
-// So many handlers are worth a system call more; whether there are is looked up every so often.
+// Handlers. So many are a crowd; whether there is one is looked up every so often.
 constexpr std::size_t crowd = 8;
 constexpr unsigned looks_without_crowd = 32;
-constexpr std::size_t at_a_time = 32;
+constexpr std::size_t most_in_a_row = 32;
+constexpr std::size_t most_in_a_look = 256; // while tasks are ready
 
 } // namespace
 
@@ -72,27 +73,35 @@ void reactor::select(bool block) {
     if (wake_sleepers())
         block = false;
     if (!block) {
-        io_.poll();
+        run_ready_handlers(most_in_a_look);
         return;
     }
     arm();
+    // One handler is enough when there is nothing else to do: its task runs, and the next call
+    // finds the next handler without a system call.
     io_.run_one();
-    run_crowd();
+    tell_cancelled();
+    // When many are ready at a time, some of them in a row find the processor's caches warm, and
+    // that is worth the system call by which Asio looks for more. Not too many: what the first one
+    // has brought into the cache would be gone before its task runs.
+    if (looks_before_crowd_check_-- == 0)
+        looks_before_crowd_check_ =
+            run_ready_handlers(most_in_a_row) >= crowd ? 0 : looks_without_crowd;
     wake_sleepers();
 }
 
-/// One handler is enough when there is nothing else to do: its task runs, and the next call finds
-/// the next handler without a system call. When many are ready at a time, some of them in a row
-/// find the processor's caches warm, and that is worth the system call by which Asio looks for
-/// more; not too many, or what the first one has brought into the cache is gone before its task
-/// runs.
-void reactor::run_crowd() {
-    if (looks_before_crowd_check_-- != 0)
-        return;
-    std::size_t handled = 0;
-    while (handled < at_a_time && io_.poll_one() != 0)
-        ++handled;
-    looks_before_crowd_check_ = handled >= crowd ? 0 : looks_without_crowd;
+/// Returns how many there were. Not `poll`: an operation of many steps that is always ready would
+/// never let it return.
+std::size_t reactor::run_ready_handlers(std::size_t most) {
+    std::size_t count = 0;
+    for (; count < most && io_.poll_one() != 0; ++count)
+        tell_cancelled();
+    return count;
+}
+
+void reactor::tell_cancelled() {
+    for (cancelled_call& each : cancelled_)
+        each.tell();
 }
 
 void reactor::interrupt() {

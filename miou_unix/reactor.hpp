@@ -2,12 +2,15 @@
 #pragma once
 
 #include "miou/events.hpp"
+#include "miou/trigger.hpp"
 #include "miou_unix/handler_memory.hpp"
 #include "miou_unix/timer_queue.hpp"
 
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -20,6 +23,21 @@ namespace asio = boost::asio;
 
 class registration;
 class worker_pool;
+
+/// A call of Asio that was cancelled and has not ended yet. On the stack of who waits for it.
+struct cancelled_call
+    : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+    cancelled_call(asio::cancellation_signal& of, const miou::trigger& end) noexcept
+        : signal{of}
+        , done{end} {}
+    void tell() {
+        if (!done.is_signaled()) // then what the slot refers to may be gone
+            signal.emit(asio::cancellation_type::all);
+    }
+
+    asio::cancellation_signal& signal;
+    const miou::trigger& done;
+};
 
 /// One domain's system: an `io_context` that only this domain runs, and the tasks that sleep.
 /// Everything but `interrupt` and `door` belongs to the domain's thread.
@@ -45,6 +63,13 @@ public:
     /// Parks the running task until `deadline`, or until `alarm` is signaled. Throws
     /// `miou::cancelled`.
     void sleep_until(clock::time_point deadline, timer& alarm);
+
+    /// Cancels it now, and again after each handler while it lives: a step that has ended when it
+    /// is told, but whose handler has not run, tells nothing to the step that follows.
+    void cancel(cancelled_call& call) {
+        cancelled_.push_back(call);
+        call.tell();
+    }
 
     /// By which other threads reach a reactor that may be gone.
     class door {
@@ -78,9 +103,10 @@ public:
 private:
     void select(bool block);
     void interrupt();
-    void run_crowd();
+    std::size_t run_ready_handlers(std::size_t most);
     void arm();
     bool wake_sleepers();
+    void tell_cancelled();
 
     // What is posted while one is on its way would wake nobody else.
     std::atomic<bool> interruption_posted_ = false;
@@ -93,6 +119,7 @@ private:
     unsigned looks_before_crowd_check_ = 0;
     clock::time_point armed_for_ = clock::time_point::max();
     timer_queue sleepers_;
+    boost::intrusive::list<cancelled_call, boost::intrusive::constant_time_size<false>> cancelled_;
     std::shared_ptr<registration> registrations_; // head of a list
     std::shared_ptr<door> door_ = std::make_shared<door>();
     const std::shared_ptr<worker_pool> workers_;

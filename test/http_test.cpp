@@ -2,6 +2,7 @@
 
 #include "support/domains.hpp"
 #include "support/echo_server.hpp"
+#include "support/http_program.hpp"
 #include "support/io.hpp"
 #include "support/sanitized.hpp"
 
@@ -15,7 +16,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -28,6 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using strings = std::vector<std::string>;
+using test::output_of;
 
 /// A folder of its own with a certificate for 127.0.0.1 and a body to send.
 class http : public testing::Test {
@@ -38,14 +39,6 @@ protected:
     }
     ~http() override { fs::remove_all(folder); }
 
-    /// What a command prints, which must end well.
-    std::string output_of(const strings& command) {
-        strings found{"/usr/bin/env"};
-        found.insert(found.end(), command.begin(), command.end());
-        test::child_program program{found};
-        EXPECT_EQ(program.wait(), 0) << program.printed();
-        return program.printed();
-    }
     std::string curl(strings arguments) {
         arguments.insert(arguments.begin(),
                          {"curl", "-sS", "--max-time", "120", "--cacert", certificate});
@@ -65,46 +58,10 @@ protected:
     const std::string key = folder / "key.pem";
 };
 
-class server {
-public:
+struct server : test::http_program {
+    /// `tls`: a certificate and its key.
     explicit server(const strings& tls = {})
-        : scheme_{tls.empty() ? "http" : "https"}
-        , program_{command(tls)} {
-        EXPECT_TRUE(program_.prints("\n")); // "listening on ..."
-        std::smatch found;
-        const std::string text = program_.printed();
-        if (std::regex_search(text, found, std::regex{"127\\.0\\.0\\.1:([0-9]+)"}))
-            port_ = found[1];
-    }
-
-    std::string url(const std::string& path) const {
-        return scheme_ + "://127.0.0.1:" + port_ + path;
-    }
-    miou_unix::file_descr connect() const {
-        auto made = miou_unix::tcpv4();
-        miou_unix::connect(made, test::loopback(static_cast<std::uint16_t>(std::stoi(port_))));
-        return made;
-    }
-    test::child_program& program() { return program_; }
-    /// Ends it as an operator would.
-    void stop() {
-        program_.send(SIGTERM);
-        EXPECT_EQ(program_.wait(), 0) << program_.printed();
-        EXPECT_TRUE(program_.prints("every connection is closed"));
-    }
-
-private:
-    static strings command(const strings& tls) {
-        const char* const programs = std::getenv("PROGRAMS");
-        strings made{"/usr/bin/env", "MIOU_DOMAINS=" + std::to_string(test::domains()),
-                     std::string{programs ? programs : "."} + "/http_server", "0"};
-        made.insert(made.end(), tls.begin(), tls.end());
-        return made;
-    }
-
-    std::string scheme_;
-    test::child_program program_;
-    std::string port_;
+        : http_program{"http_server", tls, tls.empty() ? "http" : "https"} {}
 };
 
 bool same(const std::string& a, const std::string& b) {
@@ -298,7 +255,7 @@ TEST_F(http, eight_thousand_connections_are_open_at_once) {
 
 /// `fetch` with these arguments.
 strings fetch(strings arguments) {
-    arguments.insert(arguments.begin(), std::string{std::getenv("PROGRAMS")} + "/fetch");
+    arguments.insert(arguments.begin(), test::program_of_docs("fetch"));
     return arguments;
 }
 
@@ -359,8 +316,7 @@ TEST(fetch, refuses_options_that_make_no_sense) {
 }
 
 TEST_F(http, a_certificate_that_does_not_exist_is_named) {
-    test::child_program program{
-        {std::string{std::getenv("PROGRAMS")} + "/http_server", "0", certificate, key}};
+    test::child_program program{{test::program_of_docs("http_server"), "0", certificate, key}};
     EXPECT_EQ(program.wait(), 1);
     EXPECT_TRUE(program.prints("http_server: use_certificate_chain_file: No such file"))
         << program.printed();

@@ -2,13 +2,13 @@
 
 #include "support/domains.hpp"
 #include "support/echo_server.hpp"
+#include "support/http_program.hpp"
 #include "support/sanitized.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -24,18 +24,11 @@ namespace {
 namespace fs = std::filesystem;
 using strings = std::vector<std::string>;
 
-/// Where `name` was built.
-fs::path path_of(const std::string& name) {
-    const char* const folder = std::getenv("PROGRAMS");
-    if (folder == nullptr)
-        throw std::runtime_error{"PROGRAMS does not say where they are: start this by Meson"};
-    return fs::path{folder} / name;
-}
-
 /// Starts a program of docs/ on `domains` domains.
 std::unique_ptr<test::child_program> start(const std::string& name, const strings& arguments = {},
                                            int domains = test::domains()) {
-    strings command{"/usr/bin/env", "MIOU_DOMAINS=" + std::to_string(domains), path_of(name)};
+    strings command{"/usr/bin/env", "MIOU_DOMAINS=" + std::to_string(domains),
+                    test::program_of_docs(name)};
     command.insert(command.end(), arguments.begin(), arguments.end());
     return std::make_unique<test::child_program>(command);
 }
@@ -174,7 +167,7 @@ void write(const fs::path& file, const std::string& text) {
 }
 
 bool can_hash() {
-    return fs::exists(path_of("merkle"));
+    return fs::exists(test::program_of_docs("merkle"));
 }
 
 TEST(programs, the_merkle_tree_of_thousands_of_files_is_that_of_git) {

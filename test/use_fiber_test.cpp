@@ -312,6 +312,30 @@ TEST(use_fiber, cancelling_the_task_cancels_the_operation_and_waits_for_its_hand
     });
 }
 
+TEST(use_fiber, a_cancellation_between_two_steps_of_an_operation_is_not_lost) {
+    on_reactor([] {
+        auto [client, server] = connection();
+        // Reads on and on, and never asks whether it was cancelled.
+        const auto read_on = [from = &client](auto&& token) {
+            return asio::async_compose<decltype(token), void(error_code)>(
+                [from, byte = std::make_unique<char>()](auto& self, error_code error = {},
+                                                        std::size_t = 0) {
+                    if (error)
+                        return self.complete(error);
+                    const auto to = asio::buffer(byte.get(), 1);
+                    from->async_read_some(to, std::move(self));
+                },
+                token, *from);
+        };
+        asio::async_write(server, asio::buffer("xyz", 3), use_fiber);
+        client.async_wait(tcp::socket::wait_read, use_fiber);
+        const auto task = miou::async([&] { read_on(use_fiber); });
+        miou::yield(); // the first step has ended, the second one has not begun
+        miou::cancel(task);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(task)));
+    });
+}
+
 TEST(use_fiber, what_completed_before_the_cancellation_is_not_lost) {
     on_reactor([] {
         bool returned = false;

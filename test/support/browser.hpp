@@ -1,0 +1,53 @@
+// A real browser, driven by the WebDriver protocol (https://www.w3.org/TR/webdriver2/).
+#pragma once
+
+#include "support/echo_server.hpp"
+
+#include <boost/json/value.hpp>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace test {
+
+/// Sends a form, typed.
+inline constexpr const char* enter_key = "\uE007";
+
+/// A Chromium without a screen, with one window and a profile of its own, and the `chromedriver`
+/// that moves it. Nothing is left of them when this is destroyed.
+class browser {
+public:
+    browser();
+    ~browser();
+    browser(const browser&) = delete;
+    browser& operator=(const browser&) = delete;
+
+    void open(const std::string& url);
+    /// Presses the keys in the element that `selector` (of CSS) names.
+    void type(const std::string& selector, const std::string& keys);
+    /// Whether that element contains `text`, now or soon.
+    bool shows(const std::string& selector, const std::string& text);
+    /// What the body of a function in JavaScript returns.
+    boost::json::value evaluate(const std::string& body);
+
+private:
+    /// A new folder, which goes with everything that is in it.
+    struct folder {
+        folder();
+        ~folder();
+        folder(const folder&) = delete;
+        folder& operator=(const folder&) = delete;
+        std::filesystem::path path;
+    };
+
+    boost::json::value call(const std::string& method, const std::string& path,
+                            const boost::json::value& body);
+    void wait_for_end();
+
+    folder profile_;
+    std::optional<child_program> driver_;
+    std::string url_; // of the driver, then of its session
+};
+
+} // namespace test

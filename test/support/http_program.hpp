@@ -1,0 +1,40 @@
+// The programs of docs/ that speak HTTP, as child processes.
+#pragma once
+
+#include "miou_unix/file_descr.hpp"
+#include "support/echo_server.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace test {
+
+/// Where a program of docs/ was built.
+std::string program_of_docs(const std::string& name);
+
+/// What a command prints, which must end well.
+std::string output_of(const std::vector<std::string>& command);
+
+/// A program that says "listening on 127.0.0.1:PORT", over as many domains as the test.
+class http_program {
+public:
+    /// `options` come after the port, which the system chooses.
+    explicit http_program(const std::string& name, const std::vector<std::string>& options = {},
+                          const std::string& scheme = "http");
+
+    std::uint16_t port() const noexcept { return port_; }
+    std::string url(const std::string& path) const;
+    /// Suspends.
+    miou_unix::file_descr connect() const;
+    child_program& program() noexcept { return program_; }
+    /// Ends it as an operator would.
+    void stop();
+
+private:
+    std::string scheme_;
+    child_program program_;
+    std::uint16_t port_ = 0;
+};
+
+} // namespace test
