@@ -33,8 +33,8 @@ public:
     /// EBADF.
     template <class F>
     auto with_number(F&& fn) const {
-        if (const registration* const mine = first_if_here())
-            return fn(mine->number());
+        if (first_if_here() != nullptr) // which keeps it open
+            return fn(number_);
         return fn(open()->number());
     }
 
@@ -52,6 +52,7 @@ private:
 
     const descriptor_kind kind_;
     const bool non_blocking_;
+    const int number_; // also when it is closed
     std::atomic<bool> closed_ = false;
     std::atomic<bool> expects_more_ = false;
     // Most descriptors are used by one domain alone, which finds its view here without the lock: no

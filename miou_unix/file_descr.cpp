@@ -35,6 +35,7 @@ file_descr new_socket(int family, int type, const char* caller) {
 descriptor_state::descriptor_state(int fd, descriptor_kind kind, bool non_blocking)
     : kind_{kind}
     , non_blocking_{non_blocking}
+    , number_{fd}
     , descriptor_{std::make_shared<open_descriptor>(fd)} {}
 
 descriptor_state::~descriptor_state() {
