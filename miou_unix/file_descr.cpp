@@ -72,11 +72,14 @@ registration& descriptor_state::here(const char* caller) {
 
 /// With the lock held.
 registration& descriptor_state::register_at(reactor& mine) {
+    // Before its door is gone, whose address another one may get.
+    if (!registrations_.empty() && registrations_.front()->is_of_the_past())
+        home_of_first_.store(nullptr, std::memory_order_relaxed);
     std::erase_if(registrations_, [](const auto& each) { return each->is_of_the_past(); });
     registrations_.push_back(registration::make(mine, descriptor_, kind_, non_blocking_));
-    if (registration* const first = registrations_.front().get(); first_ != first) {
-        first_ = first; // the one before was of the past: nobody reads it
-        home_of_first_.store(&first->way_home(), std::memory_order_release);
+    if (home_of_first_.load(std::memory_order_relaxed) == nullptr) {
+        first_ = registrations_.front().get();
+        home_of_first_.store(&first_->way_home(), std::memory_order_release);
     }
     return *registrations_.back();
 }

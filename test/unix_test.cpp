@@ -84,7 +84,7 @@ TEST(run, may_be_called_again_and_inside_of_itself) { // Miou test41
 
 TEST(run, a_handle_outlives_it_and_serves_the_next_one) {
     auto [from, to] = test::pipe();
-    for (int i = 0; i < 5; ++i)
+    for (int i = 0; i < 30; ++i)
         miou_unix::run({.domains = domains()}, [f = from, g = to] {
             const auto reader = test::anywhere([f] {
                 char byte[1];
