@@ -414,7 +414,7 @@ TEST(use_fiber, each_domain_has_its_own_executor) {
 void storm(const std::function<void()>& call) {
     const std::size_t before = test::open_descriptors();
     std::minstd_rand random{7};
-    const int rounds = test::scaled(4000, 300);
+    const int rounds = test::scaled(20'000, 500);
     for (int i = 0; i < rounds; ++i) {
         const auto task = test::anywhere([&] {
             for (;;)
