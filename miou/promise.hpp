@@ -348,9 +348,10 @@ void yield();
 template <class F>
 decltype(auto) uncancellable(F&& fn);
 
-/// Counts a call that succeeded without having to park, and lets other tasks run when the running
-/// task has made `quanta` of them since it was last resumed; then throws `cancelled` if the task
-/// was. For libraries of I/O calls. Throws `outside_of_task`. No OCaml counterpart.
+/// At the beginning of a call that may succeed without having to park, for libraries of I/O calls:
+/// throws `cancelled` if the running task was cancelled, counts the call, and lets other tasks run
+/// when there were `quanta` of them since the task was last resumed. Throws `outside_of_task`. No
+/// OCaml counterpart.
 void consume_budget();
 
 namespace detail {

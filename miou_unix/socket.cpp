@@ -125,6 +125,7 @@ std::size_t read_what_comes(descriptor_state& f, const Buffers& into) {
             retry(wait_type::read, f, caller, [&](int fd) { return read_once(fd, into); });
         return static_cast<std::size_t>(got);
     }
+    miou::consume_budget();
     for (;;)
         if (const auto got = run_operation(
                 f, caller, [&](auto& view, auto handler) { view.async_read_some(into, handler); }))

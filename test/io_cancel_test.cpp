@@ -109,6 +109,25 @@ TEST(cancelled_io, a_call_that_never_parks_is_cancellable) {
     });
 }
 
+TEST(cancelled_io, a_reader_for_whom_there_is_always_something_ends) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [from, to] = test::pipe();
+        const auto writer = miou::async([f = to] {
+            for (;; miou::yield())
+                miou_unix::write(f, "x");
+        });
+        const auto reader = miou::async([f = from] {
+            char buffer[100];
+            for (;;)
+                miou_unix::read(f, buffer);
+        });
+        for (int i = 0; i < 10; ++i)
+            miou::yield();
+        miou::cancel(reader);
+        miou::cancel(writer);
+    });
+}
+
 TEST(cancelled_io, those_who_wait_beside_are_unharmed) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [a, b] = test::socket_pair();

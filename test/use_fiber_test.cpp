@@ -374,6 +374,22 @@ TEST(use_fiber, a_cancelled_task_waits_for_nothing) {
     });
 }
 
+TEST(use_fiber, a_cancelled_task_begins_nothing_that_would_succeed) {
+    on_reactor([] {
+        const auto task = miou::async([] {
+            for (;;)
+                async_by<void(error_code)>(
+                    [](auto handler) {
+                        asio::post(miou_unix::executor(),
+                                   [h = std::move(handler)]() mutable { h(error_code{}); });
+                    },
+                    use_fiber);
+        });
+        miou::yield();
+        miou::cancel(task);
+    });
+}
+
 TEST(use_fiber, an_uncancellable_section_lets_the_operation_end) {
     on_reactor([] {
         bool ended = false;

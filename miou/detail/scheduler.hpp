@@ -149,8 +149,10 @@ public:
     /// A reporter that was set on another domain is not seen before this.
     void look_at_tracing() noexcept { traced_ = tracing.load(memory_order_relaxed); }
 
-    /// Counts a call that did not have to park; when the budget is used up, others run.
+    /// Counts a call that did not have to park; when the budget is used up, others run. A call
+    /// that succeeds again and again must not keep a cancelled task: that throws before it.
     void consume_budget() {
+        throw_if_cancelled();
         if (current_->budget-- == 0) [[unlikely]]
             budget_used_up();
     }
