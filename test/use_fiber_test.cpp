@@ -12,6 +12,7 @@
 #include "miou_unix/use_fiber.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/compose.hpp>
 #include <boost/asio/connect.hpp>
@@ -356,6 +357,28 @@ TEST(use_fiber, what_completed_before_the_cancellation_is_not_lost) {
         miou::cancel(task);
         EXPECT_TRUE(returned);
         miou::await_exn(later);
+    });
+}
+
+TEST(use_fiber, what_a_finished_operation_has_left_in_its_slot_is_not_called) {
+    on_reactor([] {
+        int calls = 0;
+        const auto task = miou::async([&] {
+            async_by<void(error_code)>(
+                [&](auto handler) {
+                    auto slot = asio::get_associated_cancellation_slot(handler);
+                    slot.assign([&, h = std::move(handler)](asio::cancellation_type) mutable {
+                        ++calls;
+                        asio::post(miou_unix::executor(), [h = std::move(h)]() mutable {
+                            h(asio::error::operation_aborted);
+                        });
+                    });
+                },
+                use_fiber);
+        });
+        miou::yield();
+        miou::cancel(task);
+        EXPECT_EQ(calls, 1);
     });
 }
 
