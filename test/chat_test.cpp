@@ -172,7 +172,7 @@ TEST(chat, hundreds_of_members_hear_every_message_once_in_the_same_order) {
 }
 
 TEST(chat, a_member_that_never_reads_is_dropped_and_the_others_go_on) {
-    server room;
+    server room{{"3600"}}; // not for its silence
     as_client([&] {
         member alice{room, "Alice"};
         member bob{room, "Bob"};
