@@ -35,8 +35,8 @@ private:
 };
 
 /// Each does what its namesake in `miou_unix` does; those that return a descriptor make the running
-/// task its owner; `close` closes and disowns. With a buffer sequence call the one in `miou_unix` on
-/// `f.checked()`.
+/// task its owner; `close` closes and disowns. With a buffer sequence call the one in `miou_unix`
+/// on `f.checked()`.
 file_descr of_file_descr(int fd);
 int to_file_descr(const file_descr& f);
 const miou::ownership& resource(const file_descr& f);
