@@ -4,6 +4,7 @@
 #include "support/errors.hpp"
 #include "support/few_descriptors.hpp"
 #include "support/io.hpp"
+#include "support/process.hpp"
 #include "support/sanitized.hpp"
 #include "support/tasks.hpp"
 
@@ -12,7 +13,6 @@
 
 #include <gtest/gtest.h>
 
-#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -220,13 +220,6 @@ TEST(serve, a_listening_socket_that_somebody_else_closes_is_an_error) {
     });
 }
 
-/// The processor time of this process.
-std::chrono::nanoseconds processor_time() {
-    ::timespec used{};
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return std::chrono::seconds{used.tv_sec} + std::chrono::nanoseconds{used.tv_nsec};
-}
-
 TEST(serve, without_descriptors_clients_wait_and_nothing_spins) {
     if (TEST_SANITIZED)
         GTEST_SKIP() << "UBSan needs descriptors of its own to look at memory";
@@ -239,9 +232,9 @@ TEST(serve, without_descriptors_clients_wait_and_nothing_spins) {
         const auto server = miou::async([&] {
             return miou_unix::serve(listening, stop, [](file_descr f, sockaddr) { echo(f); });
         });
-        const auto used_before = processor_time();
+        const auto used_before = test::processor_time();
         miou_unix::sleep(0.3);
-        EXPECT_LT(processor_time() - used_before, 150ms);
+        EXPECT_LT(test::processor_time() - used_before, 150ms);
         none_left.reset();
         EXPECT_TRUE(is_echoed(client));
         miou_unix::close(client);

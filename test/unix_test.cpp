@@ -3,6 +3,8 @@
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/io.hpp"
+#include "support/process.hpp"
+#include "support/sanitized.hpp"
 #include "support/tasks.hpp"
 
 #include "miou/promise.hpp"
@@ -12,6 +14,7 @@
 
 #include <sys/socket.h>
 
+#include <chrono>
 #include <stdexcept>
 #include <string>
 
@@ -21,6 +24,7 @@ using test::domains;
 using test::error_in;
 using test::error_of;
 namespace errc = boost::system::errc;
+using namespace std::chrono_literals;
 
 TEST(guards, calls_for_sockets_refuse_a_pipe) {
     miou_unix::run({.domains = domains()}, [] {
@@ -49,6 +53,18 @@ TEST(connect, a_refused_one_wakes_its_task) { // Miou_unix test05
         const auto timeout = miou::async([] { miou_unix::sleep(20); });
         EXPECT_EQ(error_in(miou::await_first({connect, timeout})), errc::connection_refused);
         miou_unix::close(socket);
+    });
+}
+
+TEST(run, domains_that_wait_for_each_other_use_no_processor_time) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto wait = [] {
+            const auto used_before = test::processor_time();
+            miou_unix::sleep(1.0);
+            return test::processor_time() - used_before; // of all domains
+        };
+        const auto other = test::anywhere(wait);
+        EXPECT_LT(miou::await_exn(other), test::scaled(50, 500) * 1ms);
     });
 }
 

@@ -116,6 +116,12 @@ std::chrono::milliseconds child_program::processor_time() const {
     return (user + system) * 1000ms / ::sysconf(_SC_CLK_TCK);
 }
 
+std::chrono::milliseconds child_program::processor_time_in(std::chrono::milliseconds time) const {
+    const auto before = processor_time();
+    std::this_thread::sleep_for(time);
+    return processor_time() - before;
+}
+
 std::size_t child_program::peak_memory() const {
     std::ifstream file{"/proc/" + std::to_string(pid_) + "/status"};
     std::size_t kibibytes = 0;
@@ -131,6 +137,15 @@ std::size_t child_program::open_descriptors() const {
          std::filesystem::directory_iterator{"/proc/" + std::to_string(pid_) + "/fd"})
         ++count;
     return count;
+}
+
+bool child_program::comes_down_to(std::size_t descriptors) const {
+    for (const deadline patience; open_descriptors() > descriptors;) {
+        if (patience.has_passed())
+            return false;
+        std::this_thread::sleep_for(1ms); // nobody tells
+    }
+    return true;
 }
 
 std::vector<std::string> command_of(const char* variable, const std::vector<std::string>& options) {

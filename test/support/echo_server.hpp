@@ -34,7 +34,11 @@ public:
     std::string printed() const;
     /// The processor time that it has used.
     std::chrono::milliseconds processor_time() const;
+    /// The processor time that it uses while this thread sleeps for `time`.
+    std::chrono::milliseconds processor_time_in(std::chrono::milliseconds time) const;
     std::size_t open_descriptors() const;
+    /// Whether it has no more than `descriptors` open, now or soon.
+    bool comes_down_to(std::size_t descriptors) const;
     /// The most memory that it has had so far, in bytes.
     std::size_t peak_memory() const;
 

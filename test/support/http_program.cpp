@@ -3,8 +3,6 @@
 #include "support/domains.hpp"
 #include "support/io.hpp"
 
-#include <gtest/gtest.h>
-
 #include <csignal>
 #include <cstdlib>
 #include <regex>
@@ -59,6 +57,12 @@ miou_unix::file_descr http_program::connect() const {
     auto made = miou_unix::tcpv4();
     miou_unix::connect(made, loopback(port_));
     return made;
+}
+
+testing::AssertionResult http_program::complained_of_nothing() const {
+    const std::string printed = program_.printed();
+    return printed.find("failed") == printed.npos ? testing::AssertionSuccess()
+                                                  : testing::AssertionFailure() << printed;
 }
 
 void http_program::stop() {

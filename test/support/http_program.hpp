@@ -4,6 +4,8 @@
 #include "miou_unix/file_descr.hpp"
 #include "support/echo_server.hpp"
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -28,6 +30,8 @@ public:
     /// Suspends.
     miou_unix::file_descr connect() const;
     child_program& program() noexcept { return program_; }
+    /// It has logged no failure.
+    testing::AssertionResult complained_of_nothing() const;
     /// Ends it as an operator would.
     void stop();
 

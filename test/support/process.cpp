@@ -1,5 +1,6 @@
 #include "support/process.hpp"
 
+#include <time.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -23,8 +24,8 @@ std::size_t live_threads() {
 }
 
 std::size_t open_descriptors() {
-    return entries("/proc/self/fd") - 1;
-} // the iterator's own
+    return entries("/proc/self/fd") - 1; // the iterator's own
+}
 
 std::size_t resident_bytes() {
     std::size_t total = 0;
@@ -39,6 +40,12 @@ std::size_t mappings() {
     for (std::string line; std::getline(maps, line);)
         ++count;
     return count;
+}
+
+std::chrono::nanoseconds processor_time() {
+    ::timespec used{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return std::chrono::seconds{used.tv_sec} + std::chrono::nanoseconds{used.tv_nsec};
 }
 
 } // namespace test

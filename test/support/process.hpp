@@ -1,6 +1,7 @@
 // What the kernel says of this process.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 
 namespace test {
@@ -13,5 +14,7 @@ std::size_t open_descriptors();
 std::size_t resident_bytes();
 /// Memory mappings.
 std::size_t mappings();
+/// The processor time that it has used.
+std::chrono::nanoseconds processor_time();
 
 } // namespace test
