@@ -1,11 +1,6 @@
 #include "miou/domain.hpp"
 
 #include "miou/detail/scheduler.hpp"
-#include "miou/domain_key.hpp"
-
-const void* miou::domain_key() noexcept {
-    return detail::this_scheduler;
-}
 
 namespace miou::domain {
 

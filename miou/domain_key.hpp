@@ -3,9 +3,19 @@
 
 namespace miou {
 
+namespace detail {
+class scheduler;
+/// The domain that the calling thread is, or null. Tasks never migrate, so that caching its value
+/// or its address over a suspension is safe. `initial-exec`: read at every call, without a function
+/// call even in position-independent code.
+extern constinit thread_local scheduler* this_scheduler [[gnu::tls_model("initial-exec")]];
+} // namespace detail
+
 /// An address that names the calling thread's domain among those of all runs that are alive; null
 /// on a thread that is no domain. The same in tasks, hooks, `select`, and while `.events` makes the
 /// domain's system: so that a system finds its own state, and not that of an outer run. Any thread.
-const void* domain_key() noexcept;
+inline const void* domain_key() noexcept {
+    return detail::this_scheduler;
+}
 
 } // namespace miou

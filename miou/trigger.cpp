@@ -54,7 +54,7 @@ private:
     throw std::invalid_argument{"miou::trigger: somebody awaits it already"};
 }
 
-void block_thread_on(signal_state& state) {
+[[gnu::noinline]] void block_thread_on(signal_state& state) { // `await` of a task needs no frame
     blocked_thread self;
     switch (state.try_wait(self)) {
     case signal_state::wait_outcome::already_signaled:

@@ -26,6 +26,10 @@ public:
     /// throws.
     void signal() noexcept { state_.signal(); }
 
+    /// `signal` will follow soon: brings who awaits it near, for whoever signals many one after the
+    /// other. Changes nothing. Any thread; while it is awaited, only one that will signal it.
+    [[gnu::always_inline]] void prefetch() const noexcept { state_.prefetch(); }
+
     /// Waits until it is signaled. Null when it was; otherwise the cancellation of the running
     /// task, which is returned, not thrown: the caller cleans up and rethrows. The trigger is then
     /// initial again and may be awaited again.

@@ -58,9 +58,9 @@ registration* descriptor_state::first_if_here() const noexcept {
 }
 
 registration& descriptor_state::here(const char* caller) {
-    reactor& mine = reactor::current(caller);
     if (registration* const first = first_if_here())
         return *first;
+    reactor& mine = reactor::current(caller);
     const std::scoped_lock lock{guard_};
     if (!descriptor_)
         throw_errno(EBADF, caller);

@@ -50,8 +50,8 @@ private:
                !used_.exchange(true, std::memory_order_acquire);
     }
 
-    std::atomic<bool> used_ = false;
     alignas(std::max_align_t) std::byte bytes_[Size];
+    std::atomic<bool> used_ = false;
 };
 
 } // namespace miou_unix

@@ -1,13 +1,17 @@
-// An asynchronous operation as a plain call.
+// An asynchronous operation on a descriptor as a plain call.
 #pragma once
 
 #include "miou/promise.hpp"
-#include "miou/trigger.hpp"
 #include "miou_unix/handler_memory.hpp"
+#include "miou_unix/reactor.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/system/error_code.hpp>
 
+#include <sys/types.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <exception>
 #include <utility>
@@ -16,25 +20,44 @@ namespace miou_unix {
 
 /// One operation that the running task waits for; on the task's stack, as are its buffers, so the
 /// task does not leave before the handler has run.
-class operation {
+class operation : public request {
 public:
-    operation() noexcept = default;
+    /// In `home`, the reactor of the calling domain. Its task will touch `next` when it goes on.
+    template <class... Objects>
+    explicit operation(reactor& home, const Objects&... next) noexcept
+        : home_{home}
+        , next_touched_{&next...} {}
     operation(const operation&) = delete;
     operation& operator=(const operation&) = delete;
 
-    /// Waits for the handler. When the running task is cancelled meanwhile, calls `abort`, which
-    /// must make the handler run, and waits for that. Null unless the operation was aborted by
-    /// this: what it had completed by then is not lost.
+    /// Submits it and waits for the handler. When the running task is cancelled meanwhile, calls
+    /// `abort`, which must make the handler run, and waits for that. Null unless the operation was
+    /// aborted by this: what it had completed by then is not lost.
     template <class Abort>
-    std::exception_ptr wait(Abort&& abort) {
-        std::exception_ptr cancellation = done_.await();
-        if (cancellation) {
-            std::forward<Abort>(abort)();
-            miou::uncancellable([this] { done_.await(); });
-            if (error != boost::asio::error::operation_aborted)
-                return nullptr;
-        }
-        return cancellation;
+    std::exception_ptr run(Abort&& abort) {
+        home_.submit(*this);
+        std::exception_ptr cancellation = ended.await();
+        if (!cancellation || home_.withdraw(*this))
+            return cancellation;
+        std::forward<Abort>(abort)();
+        miou::uncancellable([this] { ended.await(); });
+        return error == boost::asio::error::operation_aborted ? cancellation : nullptr;
+    }
+
+    /// In place of starting it: makes `call`, a system call, if the reactor expects it to succeed.
+    /// True: the operation has ended. False: start it.
+    template <class Call>
+    bool try_at_once(Call call) noexcept {
+        if (!home_.reads().will_succeed())
+            return false;
+        const ::ssize_t done = call();
+        const int error_number = done < 0 ? errno : 0;
+        home_.reads().learn(done >= 0);
+        if (error_number == EAGAIN || error_number == EWOULDBLOCK || error_number == EINTR)
+            return false;
+        end({error_number, boost::system::system_category()},
+            static_cast<std::size_t>(std::max<::ssize_t>(done, 0)));
+        return true;
     }
 
     // An operation of Asio on one descriptor takes no more. Small, since whoever resumes the task
@@ -44,12 +67,7 @@ public:
         using allocator_type = memory::allocator<std::byte>;
         allocator_type get_allocator() const noexcept { return op->memory_.get(); }
         void operator()(const boost::system::error_code& e, std::size_t n = 0) const noexcept {
-            op->error = e;
-            op->transferred = n;
-            // The frames of the callers lie above: with many tasks they are in no cache.
-            for (int line = 0; line < 8; ++line)
-                __builtin_prefetch(reinterpret_cast<const char*>(op + 1) + 64 * line);
-            op->done_.signal(); // the last touch: the task may destroy the operation
+            op->end(e, n);
         }
         operation* op;
     };
@@ -58,9 +76,31 @@ public:
     boost::system::error_code error;
     std::size_t transferred = 0;
 
+protected:
+    ~operation() = default;
+    /// Also for one that could not be started.
+    void end(const boost::system::error_code& e, std::size_t n) noexcept {
+        error = e;
+        transferred = n;
+        prefetch();
+        home_.complete(*this);
+    }
+
 private:
-    miou::trigger done_;
+    // With many tasks what the next one touches is in no cache: itself, the frames of the callers,
+    // which lie above, and what they use.
+    [[gnu::always_inline]] void prefetch() const noexcept {
+        ended.prefetch();
+        for (int line = 0; line < 8; ++line)
+            __builtin_prefetch(reinterpret_cast<const char*>(this + 1) + 64 * line);
+        for (const void* each : next_touched_)
+            for (int line = 0; line < 2; ++line)
+                __builtin_prefetch(static_cast<const char*>(each) + 64 * line);
+    }
+
     memory memory_;
+    reactor& home_;
+    const void* next_touched_[2];
 };
 
 } // namespace miou_unix

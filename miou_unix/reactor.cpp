@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 namespace miou_unix {
@@ -59,21 +60,22 @@ miou::events reactor::make(miou::domain_uid domain, std::shared_ptr<worker_pool>
 }
 
 reactor* reactor::current_or_null() noexcept {
-    return this_reactor;
+    return this_reactor != nullptr && this_reactor->domain_ == miou::domain_key() ? this_reactor
+                                                                                  : nullptr;
 }
 
 reactor& reactor::current(const char* caller) {
     miou::domain::self(); // throws outside of tasks: a hook must not wait
-    if (this_reactor == nullptr || this_reactor->domain_ != miou::domain_key())
-        throw miou::no_select_provided{std::string{caller} + " needs miou_unix::run"};
-    return *this_reactor;
+    if (reactor* const here = current_or_null())
+        return *here;
+    throw miou::no_select_provided{std::string{caller} + " needs miou_unix::run"};
 }
 
 void reactor::select(bool block) {
-    if (wake_sleepers())
-        block = false;
-    if (!block) {
-        run_ready_handlers(most_in_a_look);
+    start_submitted(block ? most_in_a_row : std::numeric_limits<std::size_t>::max());
+    if (wake_sleepers() || !block || !completed_.empty() || !submitted_.empty()) {
+        run_ready_handlers(block ? most_in_a_row : most_in_a_look);
+        wake_completed();
         return;
     }
     arm();
@@ -87,7 +89,24 @@ void reactor::select(bool block) {
     if (looks_before_crowd_check_-- == 0)
         looks_before_crowd_check_ =
             run_ready_handlers(most_in_a_row) >= crowd ? 0 : looks_without_crowd;
+    wake_completed();
     wake_sleepers();
+}
+
+void reactor::start_submitted(std::size_t most) noexcept {
+    for (; most != 0 && !submitted_.empty(); --most) {
+        request& first = submitted_.front();
+        submitted_.pop_front();
+        first.start();
+    }
+}
+
+void reactor::wake_completed() noexcept {
+    while (!completed_.empty()) {
+        request& first = completed_.front();
+        completed_.pop_front(); // before: the task may destroy it
+        first.ended.signal();
+    }
 }
 
 /// Returns how many there were. Not `poll`: an operation of many steps that is always ready would

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 
@@ -37,6 +38,35 @@ struct cancelled_call
 
     asio::cancellation_signal& signal;
     const miou::trigger& done;
+};
+
+/// What a task has asked its reactor for. On the task's stack.
+///
+///     submitted ----> started ----> completed ----> awake
+///         |    the next look   handler    the end of that look
+///         +-- withdrawn
+struct request : boost::intrusive::list_base_hook<> {
+    /// Called by the reactor, which `complete` tells when it has ended, now or later.
+    virtual void start() noexcept = 0;
+
+    miou::trigger ended;
+
+protected:
+    ~request() = default;
+};
+
+/// Predicts, from what the last ones did, whether a read will succeed at once.
+class read_predictor {
+public:
+    /// Sometimes against the odds, to learn.
+    bool will_succeed() noexcept { return average_ >= likely || ++asked_ % probed == 0; }
+    void learn(bool succeeded) noexcept { average_ += ((succeeded ? always : 0) - average_) / 8; }
+
+private:
+    static constexpr int always = 256, likely = 200;
+    static constexpr unsigned probed = 16; // a failure costs a system call
+    int average_ = 0;
+    unsigned asked_ = 0;
 };
 
 /// One domain's system: an `io_context` that only this domain runs, and the tasks that sleep.
@@ -70,6 +100,21 @@ public:
         cancelled_.push_back(call);
         call.tell();
     }
+
+    /// Starts it at the next look at the system. Not at once: a read finds something more often
+    /// after the other tasks have run, and to find nothing costs a system call.
+    void submit(request& it) noexcept { submitted_.push_back(it); }
+    /// True: it will not be started. False: it was. In a task.
+    bool withdraw(request& it) noexcept {
+        if (!it.is_linked()) // in `submitted_`: the other list is empty while tasks run
+            return false;
+        submitted_.erase(submitted_.iterator_to(it));
+        return true;
+    }
+    read_predictor& reads() noexcept { return reads_; }
+    /// It has ended: wakes its task before `select` returns. Not at once: while the next handlers
+    /// run, what the task will touch comes near.
+    void complete(request& it) noexcept { completed_.push_back(it); }
 
     /// By which other threads reach a reactor that may be gone.
     class door {
@@ -107,6 +152,8 @@ private:
     void arm();
     bool wake_sleepers();
     void tell_cancelled();
+    void start_submitted(std::size_t most) noexcept;
+    void wake_completed() noexcept;
 
     // What is posted while one is on its way would wake nobody else.
     std::atomic<bool> interruption_posted_ = false;
@@ -120,6 +167,11 @@ private:
     clock::time_point armed_for_ = clock::time_point::max();
     timer_queue sleepers_;
     boost::intrusive::list<cancelled_call, boost::intrusive::constant_time_size<false>> cancelled_;
+    using request_list =
+        boost::intrusive::list<request, boost::intrusive::constant_time_size<false>>;
+    read_predictor reads_;
+    request_list submitted_;
+    request_list completed_;                      // empty outside of `select`
     std::shared_ptr<registration> registrations_; // head of a list
     std::shared_ptr<door> door_ = std::make_shared<door>();
     const std::shared_ptr<worker_pool> workers_;

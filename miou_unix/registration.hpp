@@ -53,6 +53,8 @@ public:
     /// Same, on the right thread: at once on the home domain, soon elsewhere.
     void release_at_home();
 
+    /// Not once it was released.
+    reactor& home() const noexcept { return *home_; }
     /// Any thread.
     bool belongs_to(const reactor& r) const noexcept { return door_ == r.way_in(); }
     const reactor::door& way_home() const noexcept { return *door_; }

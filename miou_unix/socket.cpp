@@ -72,6 +72,17 @@ using several_views = std::span<const const_view>;
     return ::readv(fd, vector.data(), vector.size());
 }
 
+template <class Buffers>
+::ssize_t read_once(asio_descriptor& from, const Buffers& into) noexcept {
+    return read_once(from.native_handle(), into);
+}
+::ssize_t read_once(asio_socket& from, const asio::mutable_buffer& into) noexcept {
+    return ::recv(from.native_handle(), into.data(), into.size(), 0);
+}
+::ssize_t read_once(asio_socket& from, several_buffers into) noexcept {
+    return read_once(from.native_handle(), into);
+}
+
 ::ssize_t write_once(int fd, const const_view& from) noexcept {
     return ::write(fd, from.data, from.size);
 }
@@ -127,8 +138,10 @@ std::size_t read_what_comes(descriptor_state& f, const Buffers& into) {
     }
     miou::consume_budget();
     for (;;)
-        if (const auto got = run_operation(
-                f, caller, [&](auto& view, auto handler) { view.async_read_some(into, handler); }))
+        if (const auto got = run_operation(f, caller, [&](auto& op, auto& view) {
+                if (!op.try_at_once([&] { return read_once(view, into); }))
+                    view.async_read_some(into, op.completion());
+            }))
             return *got;
 }
 
@@ -237,9 +250,12 @@ void connect(const file_descr& f, const sockaddr& address) {
         throw_errno(error, caller);
 }
 
+std::size_t read(const file_descr& f, mutable_view buffer) {
+    return read_into(f, asio::mutable_buffer{buffer.data, buffer.size});
+}
+
 std::size_t read(const file_descr& f, mutable_view buffer, slice part) {
-    const mutable_view into = part_of(buffer, part, "miou_unix::read");
-    return read_into(f, asio::mutable_buffer{into.data, into.size});
+    return read(f, part_of(buffer, part, "miou_unix::read"));
 }
 
 std::size_t detail::read_some(const file_descr& f, const pieces<mutable_view>& into) {
@@ -269,11 +285,14 @@ void detail::read_all(const file_descr& f, pieces<mutable_view>& into) {
     }
 }
 
-void write(const file_descr& f, const_view buffer, slice part) {
+void write(const file_descr& f, const_view buffer) {
     refuse_datagrams(f.state(), "miou_unix::write");
-    const_view rest = part_of(buffer, part, "miou_unix::write");
-    while (rest.size != 0)
-        rest = part_of(rest, {.off = write_from(f, rest)}, "miou_unix::write");
+    while (buffer.size != 0)
+        buffer = part_of(buffer, {.off = write_from(f, buffer)}, "miou_unix::write");
+}
+
+void write(const file_descr& f, const_view buffer, slice part) {
+    write(f, part_of(buffer, part, "miou_unix::write"));
 }
 
 void detail::write_all(const file_descr& f, pieces<const_view>& from) {

@@ -57,7 +57,8 @@ void connect(const file_descr& f, const sockaddr& address);
 /// Reads what there is, at least one byte, into `buffer`; returns how many, 0 at the end of the
 /// stream (or for an empty buffer). Throws `std::invalid_argument` for a datagram socket, and for a
 /// slice that is not within the buffer. OCaml: `Miou_unix.read`.
-std::size_t read(const file_descr& f, mutable_view buffer, slice part = {});
+std::size_t read(const file_descr& f, mutable_view buffer);
+std::size_t read(const file_descr& f, mutable_view buffer, slice part);
 
 /// Fills `buffer`. Throws `boost::system::system_error` (`asio::error::eof`) when the stream ends
 /// before; otherwise like `read`. OCaml: `Miou_unix.really_read`.
@@ -66,7 +67,8 @@ void really_read(const file_descr& f, mutable_view buffer, slice part = {});
 /// Writes all of `buffer`. EPIPE is an error, not a signal. Throws `std::invalid_argument` for a
 /// datagram socket, and for a slice that is not within the buffer. After an error or a cancellation
 /// a part may have been written. OCaml: `Miou_unix.write`.
-void write(const file_descr& f, const_view buffer, slice part = {});
+void write(const file_descr& f, const_view buffer);
+void write(const file_descr& f, const_view buffer, slice part);
 
 namespace detail {
 std::size_t read_some(const file_descr& f, const pieces<mutable_view>& into);

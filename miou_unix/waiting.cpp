@@ -25,8 +25,9 @@ typename View::wait_type asio_name_of(wait_type what) noexcept {
 } // namespace
 
 void wait_until(wait_type what, descriptor_state& f, const char* caller) {
-    while (!run_operation(f, caller, [&](auto& view, auto handler) {
-        view.async_wait(asio_name_of<std::remove_reference_t<decltype(view)>>(what), handler);
+    while (!run_operation(f, caller, [&](auto& op, auto& view) {
+        view.async_wait(asio_name_of<std::remove_reference_t<decltype(view)>>(what),
+                        op.completion());
     })) {
     }
 }

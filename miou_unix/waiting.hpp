@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <exception>
+#include <new>
 #include <optional>
 
 // All of this is for running tasks, suspends, and throws `miou::cancelled`,
@@ -29,17 +30,42 @@ inline bool would_block(int error) noexcept {
     return error == EAGAIN || error == EWOULDBLOCK;
 }
 
-/// Starts an asynchronous operation on `f` and waits for it. Returns what it transferred; nothing,
+/// An asynchronous operation on `f` that `begin` starts, when it is called with this and with
+/// Asio's object.
+template <class Begin>
+class descriptor_operation final : public operation {
+public:
+    descriptor_operation(descriptor_state& f, registration& here, Begin& begin) noexcept
+        : operation{here.home(), f, here}
+        , f_{f}
+        , here_{here}
+        , begin_{begin} {}
+
+    void abort() {
+        if (!f_.is_closed()) // otherwise it was aborted already, and `here` may be gone
+            here_.with_view([](auto& view) { view.cancel(); });
+    }
+
+private:
+    void start() noexcept override try {
+        if (f_.is_closed()) // since it was submitted
+            return end(asio::error::operation_aborted, 0);
+        here_.with_view([this](auto& view) { begin_(*this, view); });
+    } catch (const std::bad_alloc&) {
+        end(asio::error::no_memory, 0);
+    }
+
+    descriptor_state& f_;
+    registration& here_;
+    Begin& begin_;
+};
+
+/// Runs an asynchronous operation on `f` and waits for it. Returns what it transferred; nothing,
 /// if it was aborted because another task aborted all that is pending on `f`: start again.
-template <class Start>
-std::optional<std::size_t> run_operation(descriptor_state& f, const char* caller, Start&& start) {
-    operation op;
-    registration& here = f.here(caller);
-    here.with_view([&](auto& view) { start(view, op.completion()); });
-    const std::exception_ptr cancellation = op.wait([&] {
-        if (!f.is_closed()) // otherwise it was aborted already, and `here` may be gone
-            here.with_view([](auto& view) { view.cancel(); });
-    });
+template <class Begin>
+std::optional<std::size_t> run_operation(descriptor_state& f, const char* caller, Begin begin) {
+    descriptor_operation<Begin> op{f, f.here(caller), begin};
+    const std::exception_ptr cancellation = op.run([&] { op.abort(); });
     if (cancellation)
         std::rethrow_exception(cancellation);
     if (op.error == asio::error::operation_aborted) {

@@ -58,6 +58,31 @@ TEST(cancelled_io, a_read_leaves_nothing) {
     });
 }
 
+TEST(cancelled_io, a_read_leaves_nothing_in_any_stage) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [from, to] = test::socket_pair();
+        for (int i = 0; i < test::scaled(300, 60); ++i) {
+            bool read = false; // here, so that nothing is ordered by another domain
+            const auto reader = miou::async([&, f = from] {
+                char two[2];
+                miou_unix::read(f, two);
+                read = true;
+            });
+            miou::yield(); // it has asked the reactor
+            if (i % 3 != 0)
+                miou_unix::sleep(0.0001); // which has begun it
+            if (i % 3 == 2)
+                miou_unix::write(to, "x"); // so that it could end
+            miou::cancel(reader);
+            EXPECT_FALSE(read);
+            if (i % 3 == 2) { // what it could have had is still there
+                char two[2];
+                EXPECT_EQ(miou_unix::read(from, two), 1u);
+            }
+        }
+    });
+}
+
 TEST(cancelled_io, a_write_leaves_nothing) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [a, b] = test::socket_pair();

@@ -128,6 +128,13 @@ TEST(stream, the_end_stays_the_end) {
     });
 }
 
+void reset(const miou_unix::file_descr& connection) {
+    const ::linger at_once{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(miou_unix::to_file_descr(connection), SOL_SOCKET, SO_LINGER, &at_once,
+                 sizeof at_once);
+    miou_unix::close(connection);
+}
+
 TEST(stream, a_reset_wakes_a_parked_reader) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [client, server] = test::tcp_pair();
@@ -136,10 +143,7 @@ TEST(stream, a_reset_wakes_a_parked_reader) {
             return error_of([&] { EXPECT_EQ(miou_unix::read(f, byte), 0u); });
         });
         miou::yield();
-        const ::linger at_once{.l_onoff = 1, .l_linger = 0};
-        ::setsockopt(miou_unix::to_file_descr(client), SOL_SOCKET, SO_LINGER, &at_once,
-                     sizeof at_once);
-        miou_unix::close(client);
+        reset(client);
         EXPECT_EQ(miou::await_exn(reader), errc::connection_reset);
         EXPECT_NE(error_of([f = server] { miou_unix::write(f, "x"); }), errc::success);
     });
@@ -451,6 +455,74 @@ TEST(read, many_tasks_on_one_descriptor_share_the_bytes) {
         for (auto& each : miou::await_all(readers))
             sum += each.value();
         EXPECT_EQ(sum, count);
+    });
+}
+
+// A reactor that has found something often enough tries a read before it hands it to Asio.
+
+/// Reads what is there already until that is what the domain expects.
+void read_with_luck(const miou_unix::file_descr& from, const miou_unix::file_descr& to) {
+    for (int i = 0; i < 1'000; ++i) {
+        miou_unix::write(to, "x");
+        char two[2]; // not full, or the next read would not ask the reactor
+        ASSERT_EQ(miou_unix::read(from, two), 1u);
+    }
+}
+
+TEST(read, after_many_that_found_something_one_that_finds_nothing_waits) {
+    miou_unix::run({.domains = domains()}, [] {
+        for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
+            read_with_luck(from, to);
+            for (int i = 0; i < 100; ++i) {
+                const auto writer = test::anywhere([f = to] {
+                    miou_unix::sleep(1e-4);
+                    miou_unix::write(f, "abc");
+                });
+                std::array<char, 8> buffer;
+                EXPECT_EQ(miou_unix::read(from, buffer), 3u);
+                miou::await_exn(writer);
+            }
+        }
+    });
+}
+
+TEST(read, after_many_that_found_something_the_end_is_the_end) {
+    miou_unix::run({.domains = domains()}, [] {
+        for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
+            read_with_luck(from, to);
+            miou_unix::close(to);
+            char two[2];
+            for (int i = 0; i < 3; ++i)
+                EXPECT_EQ(miou_unix::read(from, two), 0u);
+        }
+    });
+}
+
+TEST(read, after_many_that_found_something_a_reset_is_an_error) {
+    miou_unix::run({.domains = domains()}, [] {
+        for (int i = 0; i < 10; ++i) {
+            const auto [client, server] = test::tcp_pair();
+            read_with_luck(server, client);
+            reset(client);
+            char two[2];
+            EXPECT_EQ(error_of([&, f = server] { miou_unix::read(f, two); }),
+                      errc::connection_reset);
+        }
+    });
+}
+
+TEST(read, after_many_that_found_something_pieces_are_filled_in_order) {
+    miou_unix::run({.domains = domains()}, [] {
+        for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
+            read_with_luck(from, to);
+            miou_unix::write(to, "abcd");
+            char one[1], three[3], rest[9];
+            EXPECT_EQ(miou_unix::read(from, std::array{boost::asio::buffer(one),
+                                                       boost::asio::buffer(three),
+                                                       boost::asio::buffer(rest)}),
+                      4u);
+            EXPECT_EQ(std::string(one, 1) + std::string(three, 3), "abcd");
+        }
     });
 }
 

@@ -10,6 +10,7 @@
 #include "miou/detail/task.hpp"
 #include "miou/detail/tracing.hpp"
 #include "miou/detail/wake_token.hpp"
+#include "miou/domain_key.hpp"
 #include "miou/errors.hpp"
 #include "miou/events.hpp"
 
@@ -20,11 +21,6 @@
 #include <vector>
 
 namespace miou::detail {
-
-/// The domain that the calling thread is, or null. Tasks never migrate, so that caching its value
-/// or its address over a suspension is safe. `initial-exec`: read at every call, without a function
-/// call even in position-independent code.
-extern constinit thread_local scheduler* this_scheduler [[gnu::tls_model("initial-exec")]];
 
 struct hook_entry {
     unique_function<void()> fn;

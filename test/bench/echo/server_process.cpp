@@ -1,12 +1,13 @@
 #include "server_process.hpp"
 
 #include "../measure.hpp"
+#include "system_calls.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@
 #include <ctime>
 #include <exception>
 #include <fstream>
-#include <future>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -67,24 +68,21 @@ void run_on_processor(unsigned number) {
     ::_exit(EXIT_FAILURE);
 }
 
-/// Lets `pid` run up to the next entry into a system call or exit from one; false if it has ended.
-bool step_to_system_call(::pid_t pid, int& signal) {
-    ::ptrace(PTRACE_SYSCALL, pid, nullptr, signal);
-    int status = 0;
-    if (::waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
-        return false;
-    signal = WSTOPSIG(status) == (SIGTRAP | 0x80) || (status >> 16) != 0 ? 0 : WSTOPSIG(status);
-    return true;
-}
-
 } // namespace
 
 server_process::server_process(server* what, std::size_t buffer) {
+    void* const shared =
+        ::mmap(nullptr, sizeof *calls_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        throw std::system_error{errno, std::generic_category(), "mmap"};
+    calls_ = new (shared) std::atomic<std::uint64_t>{0};
     const int listening = listen_on_loopback();
     port_ = port_of(listening);
     pid_ = checked(::fork(), "fork");
-    if (pid_ == 0)
+    if (pid_ == 0) {
+        system_calls_made = calls_;
         be_server(what, listening, buffer);
+    }
     ::close(listening);
     run_on_processor(std::thread::hardware_concurrency() - 1);
 }
@@ -92,6 +90,7 @@ server_process::server_process(server* what, std::size_t buffer) {
 server_process::~server_process() {
     ::kill(pid_, SIGTERM); // profilers write what they have
     ::waitpid(pid_, nullptr, 0);
+    ::munmap(calls_, sizeof *calls_);
 }
 
 double server_process::processor_ns() const {
@@ -108,27 +107,8 @@ double server_process::resident_bytes() const {
     return pages * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
-double server_process::system_calls(const std::function<void()>& during) const {
-    // Whoever traces must be one thread from the beginning to the end, and waits all the time.
-    std::promise<bool> attached;
-    std::atomic<bool> over = false;
-    double stops = 0;
-    std::thread tracer{[&] {
-        const bool can = ::ptrace(PTRACE_SEIZE, pid_, nullptr, PTRACE_O_TRACESYSGOOD) == 0 &&
-                         ::ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) == 0 &&
-                         ::waitpid(pid_, nullptr, __WALL) == pid_;
-        attached.set_value(can);
-        for (int signal = 0; can && !over && step_to_system_call(pid_, signal);)
-            ++stops;
-        if (can)
-            ::ptrace(PTRACE_DETACH, pid_, nullptr, nullptr);
-    }};
-    if (attached.get_future().get())
-        during();
-    over = true;
-    ::kill(pid_, SIGCONT); // a stop that the tracer sees, also while the server sleeps
-    tracer.join();
-    return stops / 2; // one at its entry, one at its exit
+double server_process::system_calls() const {
+    return static_cast<double>(calls_->load());
 }
 
 } // namespace bench::echo

@@ -5,9 +5,9 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 
 namespace bench::echo {
 
@@ -24,12 +24,13 @@ public:
     /// Processor time so far, in nanoseconds.
     double processor_ns() const;
     double resident_bytes() const;
-    /// How many system calls it makes while `during` runs, which takes some times longer for that.
-    double system_calls(const std::function<void()>& during) const;
+    /// System calls so far, see system_calls.hpp.
+    double system_calls() const;
 
 private:
     std::uint16_t port_;
     ::pid_t pid_;
+    std::atomic<std::uint64_t>* calls_; // counted by the server, in shared memory
 };
 
 } // namespace bench::echo

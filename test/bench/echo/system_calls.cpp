@@ -1,0 +1,56 @@
+// Stands before the functions of the C library.
+#include "system_calls.hpp"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstddef>
+
+namespace {
+
+template <class... Arguments>
+long counted(long number, Arguments... arguments) noexcept {
+    if (auto* const count = bench::echo::system_calls_made) // of one thread: no atomic addition
+        count->store(count->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    return ::syscall(number, arguments...);
+}
+
+} // namespace
+
+extern "C" {
+
+::ssize_t recv(int fd, void* into, std::size_t size, int flags) {
+    return counted(SYS_recvfrom, fd, into, size, flags, nullptr, nullptr);
+}
+::ssize_t recvmsg(int fd, ::msghdr* message, int flags) {
+    return counted(SYS_recvmsg, fd, message, flags);
+}
+::ssize_t read(int fd, void* into, std::size_t size) {
+    return counted(SYS_read, fd, into, size);
+}
+::ssize_t send(int fd, const void* from, std::size_t size, int flags) {
+    return counted(SYS_sendto, fd, from, size, flags, nullptr, 0);
+}
+::ssize_t sendmsg(int fd, const ::msghdr* message, int flags) {
+    return counted(SYS_sendmsg, fd, message, flags);
+}
+::ssize_t write(int fd, const void* from, std::size_t size) {
+    return counted(SYS_write, fd, from, size);
+}
+int epoll_wait(int epoll, ::epoll_event* events, int most, int timeout) {
+    return static_cast<int>(
+        counted(SYS_epoll_pwait, epoll, events, most, timeout, nullptr, _NSIG / 8));
+}
+int epoll_ctl(int epoll, int how, int fd, ::epoll_event* event) noexcept {
+    return static_cast<int>(counted(SYS_epoll_ctl, epoll, how, fd, event));
+}
+int timerfd_settime(int fd, int flags, const ::itimerspec* next, ::itimerspec* before) noexcept {
+    return static_cast<int>(counted(SYS_timerfd_settime, fd, flags, next, before));
+}
+
+} // extern "C"
