@@ -19,35 +19,37 @@
 namespace miou_unix {
 
 /// One operation that the running task waits for; on the task's stack, as are its buffers, so the
-/// task does not leave before the handler has run.
+/// task does not leave before it has ended or was withdrawn.
 class operation : public request {
 public:
-    /// In `home`, the reactor of the calling domain. Its task will touch `next` when it goes on.
+    /// In `home`, the reactor of the calling domain. Its task will touch `these` when it goes on.
     template <class... Objects>
-    explicit operation(reactor& home, const Objects&... next) noexcept
+    explicit operation(reactor& home, const Objects&... these) noexcept
         : home_{home}
-        , next_touched_{&next...} {}
+        , touched_next_{&these...} {}
     operation(const operation&) = delete;
     operation& operator=(const operation&) = delete;
 
-    /// Submits it and waits for the handler. When the running task is cancelled meanwhile, calls
-    /// `abort`, which must make the handler run, and waits for that. Null unless the operation was
-    /// aborted by this: what it had completed by then is not lost.
+    /// Submits it and waits until it has ended. When the running task is cancelled meanwhile,
+    /// withdraws it, or calls `abort`, which must make its handler run, and waits for that. Null
+    /// unless the operation came to nothing by this: what it had completed by then is not lost.
     template <class Abort>
     std::exception_ptr run(Abort&& abort) {
         home_.submit(*this);
         std::exception_ptr cancellation = ended.await();
         if (!cancellation || home_.withdraw(*this))
             return cancellation;
-        std::forward<Abort>(abort)();
-        miou::uncancellable([this] { ended.await(); });
+        if (!ended.is_signaled()) {
+            std::forward<Abort>(abort)();
+            miou::uncancellable([this] { ended.await(); });
+        }
         return error == boost::asio::error::operation_aborted ? cancellation : nullptr;
     }
 
-    /// In place of starting it: makes `call`, a system call, if the reactor expects it to succeed.
-    /// True: the operation has ended. False: start it.
+    /// In place of starting a read: makes `call`, the system call, if the reactor expects it to
+    /// find something. True: the operation has ended. False: start it.
     template <class Call>
-    bool try_at_once(Call call) noexcept {
+    bool try_read_at_once(Call call) noexcept {
         if (!home_.reads().will_succeed())
             return false;
         const ::ssize_t done = call();
@@ -93,14 +95,14 @@ private:
         ended.prefetch();
         for (int line = 0; line < 8; ++line)
             __builtin_prefetch(reinterpret_cast<const char*>(this + 1) + 64 * line);
-        for (const void* each : next_touched_)
+        for (const void* each : touched_next_)
             for (int line = 0; line < 2; ++line)
                 __builtin_prefetch(static_cast<const char*>(each) + 64 * line);
     }
 
     memory memory_;
     reactor& home_;
-    const void* next_touched_[2];
+    const void* touched_next_[2];
 };
 
 } // namespace miou_unix

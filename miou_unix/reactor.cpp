@@ -9,7 +9,6 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
-#include <limits>
 #include <string>
 
 namespace miou_unix {
@@ -23,7 +22,7 @@ constexpr clock::duration longest_wait = std::chrono::hours{1};
 // Handlers. So many are a crowd; whether there is one is looked up every so often.
 constexpr std::size_t crowd = 8;
 constexpr unsigned looks_without_crowd = 32;
-constexpr std::size_t most_in_a_row = 32;
+constexpr std::size_t most_in_a_row = 32;   // likewise reads that end at once
 constexpr std::size_t most_in_a_look = 256; // while tasks are ready
 
 } // namespace
@@ -64,6 +63,13 @@ reactor* reactor::current_or_null() noexcept {
                                                                                   : nullptr;
 }
 
+bool reactor::is_of_this_thread(const door& it) noexcept {
+    for (const reactor* each = this_reactor; each != nullptr; each = each->outer_)
+        if (each->door_.get() == &it)
+            return true;
+    return false;
+}
+
 reactor& reactor::current(const char* caller) {
     miou::domain::self(); // throws outside of tasks: a hook must not wait
     if (reactor* const here = current_or_null())
@@ -71,13 +77,26 @@ reactor& reactor::current(const char* caller) {
     throw miou::no_select_provided{std::string{caller} + " needs miou_unix::run"};
 }
 
+/// Starts what was asked for, runs handlers, wakes those whose requests have ended: also when a
+/// handler of the user throws, which passes.
 void reactor::select(bool block) {
-    start_submitted(block ? most_in_a_row : std::numeric_limits<std::size_t>::max());
-    if (wake_sleepers() || !block || !completed_.empty() || !submitted_.empty()) {
+    struct look {
+        reactor& self;
+        ~look() {
+            self.looking_ = false;
+            self.wake_completed();
+        }
+    } const until_return{*this};
+    looking_ = true;
+    start_submitted(block ? most_in_a_row : most_in_a_look);
+    const bool woke = wake_sleepers();
+    if (block && !woke && completed_.empty())
+        wait_for_handlers();
+    else
         run_ready_handlers(block ? most_in_a_row : most_in_a_look);
-        wake_completed();
-        return;
-    }
+}
+
+void reactor::wait_for_handlers() {
     arm();
     // One handler is enough when there is nothing else to do: its task runs, and the next call
     // finds the next handler without a system call.
@@ -89,12 +108,12 @@ void reactor::select(bool block) {
     if (looks_before_crowd_check_-- == 0)
         looks_before_crowd_check_ =
             run_ready_handlers(most_in_a_row) >= crowd ? 0 : looks_without_crowd;
-    wake_completed();
     wake_sleepers();
 }
 
-void reactor::start_submitted(std::size_t most) noexcept {
-    for (; most != 0 && !submitted_.empty(); --most) {
+/// Leaves some for later only if enough have ended at once.
+void reactor::start_submitted(std::size_t most_completed) noexcept {
+    while (!submitted_.empty() && completed_.size() < most_completed) {
         request& first = submitted_.front();
         submitted_.pop_front();
         first.start();

@@ -42,11 +42,13 @@ struct cancelled_call
 
 /// What a task has asked its reactor for. On the task's stack.
 ///
-///     submitted ----> started ----> completed ----> awake
-///         |    the next look   handler    the end of that look
-///         +-- withdrawn
+///     submitted -- the next look --> started -- its handler --> completed -- the end --> awake
+///       |   |                                                       ^       of the look
+///       |   +-- tried at once, or its descriptor is closed ---------+
+///       +-- withdrawn
 struct request : boost::intrusive::list_base_hook<> {
-    /// Called by the reactor, which `complete` tells when it has ended, now or later.
+    /// Called by the reactor. Calls `reactor::complete` when it has ended: before it returns, or
+    /// later.
     virtual void start() noexcept = 0;
 
     miou::trigger ended;
@@ -72,7 +74,7 @@ private:
 /// One domain's system: an `io_context` that only this domain runs, and the tasks that sleep.
 /// Everything but `interrupt` and `door` belongs to the domain's thread.
 ///
-/// Completion handlers only signal triggers: the tasks run when the scheduler runs them.
+/// Completion handlers only tell what has ended: the tasks run when the scheduler runs them.
 class reactor {
 public:
     reactor(miou::domain_uid domain, std::shared_ptr<worker_pool> workers);
@@ -106,7 +108,7 @@ public:
     void submit(request& it) noexcept { submitted_.push_back(it); }
     /// True: it will not be started. False: it was. In a task.
     bool withdraw(request& it) noexcept {
-        if (!it.is_linked()) // in `submitted_`: the other list is empty while tasks run
+        if (!it.is_linked()) // in `submitted_`: the other list is empty outside of `select`
             return false;
         submitted_.erase(submitted_.iterator_to(it));
         return true;
@@ -114,7 +116,12 @@ public:
     read_predictor& reads() noexcept { return reads_; }
     /// It has ended: wakes its task before `select` returns. Not at once: while the next handlers
     /// run, what the task will touch comes near.
-    void complete(request& it) noexcept { completed_.push_back(it); }
+    void complete(request& it) noexcept {
+        if (looking_)
+            completed_.push_back(it);
+        else // a task runs the `io_context`
+            it.ended.signal();
+    }
 
     /// By which other threads reach a reactor that may be gone.
     class door {
@@ -140,6 +147,9 @@ public:
         reactor* reactor_ = nullptr;
     };
     const std::shared_ptr<door>& way_in() const noexcept { return door_; }
+    /// Whether the calling thread may touch the reactor of `it`: also in a run that is nested in
+    /// that reactor's.
+    static bool is_of_this_thread(const door& it) noexcept;
 
     /// Keeps `it` until it is released or this reactor ends.
     void enlist(const std::shared_ptr<registration>& it);
@@ -147,12 +157,13 @@ public:
 
 private:
     void select(bool block);
+    void wait_for_handlers();
     void interrupt();
     std::size_t run_ready_handlers(std::size_t most);
     void arm();
     bool wake_sleepers();
     void tell_cancelled();
-    void start_submitted(std::size_t most) noexcept;
+    void start_submitted(std::size_t most_completed) noexcept;
     void wake_completed() noexcept;
 
     // What is posted while one is on its way would wake nobody else.
@@ -167,11 +178,10 @@ private:
     clock::time_point armed_for_ = clock::time_point::max();
     timer_queue sleepers_;
     boost::intrusive::list<cancelled_call, boost::intrusive::constant_time_size<false>> cancelled_;
-    using request_list =
-        boost::intrusive::list<request, boost::intrusive::constant_time_size<false>>;
     read_predictor reads_;
-    request_list submitted_;
-    request_list completed_;                      // empty outside of `select`
+    bool looking_ = false; // `select` is active
+    boost::intrusive::list<request> submitted_;
+    boost::intrusive::list<request> completed_;   // empty outside of `select`
     std::shared_ptr<registration> registrations_; // head of a list
     std::shared_ptr<door> door_ = std::make_shared<door>();
     const std::shared_ptr<worker_pool> workers_;

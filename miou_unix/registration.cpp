@@ -62,7 +62,7 @@ void registration::release() noexcept {
 }
 
 void registration::release_at_home() {
-    if (reactor* const here = reactor::current_or_null(); here != nullptr && belongs_to(*here))
+    if (reactor::is_of_this_thread(*door_))
         release();
     else // if the reactor is gone, it has released this
         door_->post([self = shared_from_this()] { self->release(); });

@@ -3,7 +3,8 @@
 
 #include "miou_unix/reactor.hpp"
 
-#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/basic_raw_socket.hpp>
+#include <boost/asio/generic/raw_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <atomic>
@@ -34,9 +35,11 @@ enum class descriptor_kind { stream_socket, datagram_socket, other };
 
 // Without the type erasure of Asio's usual executor, which costs in each operation.
 using asio_descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
-// `recv` is a shorter way through the kernel than `read`.
+// `recv` is a shorter way through the kernel than `read`. Not a stream to Asio, which would take
+// the end of a stream, or an error, for the last thing to come: a second reader would wait for
+// ever.
 using asio_socket =
-    asio::basic_stream_socket<asio::generic::stream_protocol, asio::io_context::executor_type>;
+    asio::basic_raw_socket<asio::generic::raw_protocol, asio::io_context::executor_type>;
 
 /// Asio's view of a descriptor on one domain. Belongs to the thread of that domain.
 class registration : public std::enable_shared_from_this<registration> {

@@ -72,15 +72,16 @@ using several_views = std::span<const const_view>;
     return ::readv(fd, vector.data(), vector.size());
 }
 
-template <class Buffers>
-::ssize_t read_once(asio_descriptor& from, const Buffers& into) noexcept {
-    return read_once(from.native_handle(), into);
+// MSG_DONTWAIT: who shares the socket may have put it into blocking mode.
+::ssize_t receive_once(int fd, const asio::mutable_buffer& into) noexcept {
+    return ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
 }
-::ssize_t read_once(asio_socket& from, const asio::mutable_buffer& into) noexcept {
-    return ::recv(from.native_handle(), into.data(), into.size(), 0);
-}
-::ssize_t read_once(asio_socket& from, several_buffers into) noexcept {
-    return read_once(from.native_handle(), into);
+::ssize_t receive_once(int fd, several_buffers into) noexcept {
+    io_vector vector{into};
+    ::msghdr message{};
+    message.msg_iov = vector.data();
+    message.msg_iovlen = static_cast<std::size_t>(vector.size());
+    return ::recvmsg(fd, &message, MSG_DONTWAIT);
 }
 
 ::ssize_t write_once(int fd, const const_view& from) noexcept {
@@ -125,6 +126,17 @@ template <class Call>
     return written;
 }
 
+template <class Buffers>
+void start_read(operation& op, asio_descriptor& from, const Buffers& into) {
+    if (!op.try_read_at_once([&] { return read_once(from.native_handle(), into); }))
+        from.async_read_some(into, op.completion());
+}
+template <class Buffers>
+void start_read(operation& op, asio_socket& from, const Buffers& into) {
+    if (!op.try_read_at_once([&] { return receive_once(from.native_handle(), into); }))
+        from.async_receive(into, op.completion());
+}
+
 /// Of `mutable_buffer` or `several_buffers`.
 template <class Buffers>
 std::size_t read_what_comes(descriptor_state& f, const Buffers& into) {
@@ -138,10 +150,8 @@ std::size_t read_what_comes(descriptor_state& f, const Buffers& into) {
     }
     miou::consume_budget();
     for (;;)
-        if (const auto got = run_operation(f, caller, [&](auto& op, auto& view) {
-                if (!op.try_at_once([&] { return read_once(view, into); }))
-                    view.async_read_some(into, op.completion());
-            }))
+        if (const auto got =
+                run_operation(f, caller, [&](auto& op, auto& view) { start_read(op, view, into); }))
             return *got;
 }
 

@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <exception>
-#include <new>
 #include <optional>
 
 // All of this is for running tasks, suspends, and throws `miou::cancelled`,
@@ -41,6 +40,9 @@ public:
         , here_{here}
         , begin_{begin} {}
 
+    /// Of starting it.
+    const std::exception_ptr& failure() const noexcept { return failure_; }
+
     void abort() {
         if (!f_.is_closed()) // otherwise it was aborted already, and `here` may be gone
             here_.with_view([](auto& view) { view.cancel(); });
@@ -50,14 +52,18 @@ private:
     void start() noexcept override try {
         if (f_.is_closed()) // since it was submitted
             return end(asio::error::operation_aborted, 0);
+        // `here` lives: who closes `f` from now on, on another thread, posts its release to this
+        // one.
         here_.with_view([this](auto& view) { begin_(*this, view); });
-    } catch (const std::bad_alloc&) {
-        end(asio::error::no_memory, 0);
+    } catch (...) {
+        failure_ = std::current_exception();
+        end({}, 0);
     }
 
     descriptor_state& f_;
     registration& here_;
     Begin& begin_;
+    std::exception_ptr failure_;
 };
 
 /// Runs an asynchronous operation on `f` and waits for it. Returns what it transferred; nothing,
@@ -68,6 +74,8 @@ std::optional<std::size_t> run_operation(descriptor_state& f, const char* caller
     const std::exception_ptr cancellation = op.run([&] { op.abort(); });
     if (cancellation)
         std::rethrow_exception(cancellation);
+    if (op.failure())
+        std::rethrow_exception(op.failure());
     if (op.error == asio::error::operation_aborted) {
         if (f.is_closed())
             throw_errno(EBADF, caller);

@@ -118,13 +118,38 @@ TEST(stream, who_half_closes_still_receives) {
 
 TEST(stream, the_end_stays_the_end) {
     miou_unix::run({.domains = domains()}, [] {
-        const auto [client, server] = test::tcp_pair();
-        miou_unix::write(client, "xy");
-        miou_unix::close(client);
-        char two[2];
-        EXPECT_EQ(miou_unix::read(server, two), 2u);
-        for (int i = 0; i < 3; ++i)
-            EXPECT_EQ(miou_unix::read(server, two), 0u);
+        for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
+            const auto reader = test::anywhere([f = from] {
+                char three[3];
+                EXPECT_EQ(miou_unix::read(f, three), 2u);
+                for (int i = 0; i < 10; ++i)
+                    EXPECT_EQ(miou_unix::read(f, three), 0u);
+            });
+            miou_unix::sleep(0.001); // so that it waits, most likely
+            miou_unix::write(to, "xy");
+            miou_unix::sleep(0.001);
+            miou_unix::close(to);
+            miou::await_exn(reader);
+        }
+    });
+}
+
+TEST(stream, its_end_wakes_everybody_who_waits) {
+    miou_unix::run({.domains = domains()}, [] {
+        for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
+            std::vector<miou::promise<std::size_t>> readers;
+            for (int i = 0; i < 10; ++i) {
+                const auto read = [f = from] {
+                    char byte[1];
+                    return miou_unix::read(f, byte);
+                };
+                readers.push_back(i % 2 == 0 ? miou::async(read) : test::anywhere(read));
+            }
+            miou_unix::sleep(0.001);
+            miou_unix::close(to);
+            for (const auto& each : miou::await_all(readers))
+                EXPECT_EQ(each.value(), 0u);
+        }
     });
 }
 
@@ -145,6 +170,10 @@ TEST(stream, a_reset_wakes_a_parked_reader) {
         miou::yield();
         reset(client);
         EXPECT_EQ(miou::await_exn(reader), errc::connection_reset);
+        for (int i = 0; i < 10; ++i) { // the error was reported; then there is nothing any more
+            char byte[1];
+            EXPECT_EQ(miou_unix::read(server, byte), 0u);
+        }
         EXPECT_NE(error_of([f = server] { miou_unix::write(f, "x"); }), errc::success);
     });
 }

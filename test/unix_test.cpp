@@ -8,13 +8,20 @@
 #include "support/tasks.hpp"
 
 #include "miou/promise.hpp"
+#include "miou_unix/executor.hpp"
 #include "miou_unix/miou_unix.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <chrono>
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 
@@ -111,6 +118,106 @@ TEST(run, a_handle_outlives_it_and_serves_the_next_one) {
             EXPECT_EQ(miou::await_exn(reader), 'x');
         });
     miou_unix::close(from);
+}
+
+TEST(run, what_is_closed_in_a_run_inside_of_it_is_closed_at_once) {
+    const auto close_inside = [](auto run_inside) {
+        miou_unix::run({.domains = domains()}, [&] {
+            const auto [client, server] = test::tcp_pair();
+            const auto reader = miou::async([f = server] {
+                char byte[1];
+                return error_of([&] { miou_unix::read(f, byte); });
+            });
+            miou_unix::sleep(0.001); // it is registered here
+            ::timeval patience{.tv_sec = 20, .tv_usec = 0};
+            const int raw = miou_unix::to_file_descr(client);
+            ::setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+            ::fcntl(raw, F_SETFL, ::fcntl(raw, F_GETFL) & ~O_NONBLOCK);
+            ::ssize_t seen = -1;
+            run_inside([&, f = server] {
+                miou_unix::close(f);
+                char byte[1];
+                seen = ::recv(raw, byte, 1, 0);
+            });
+            EXPECT_EQ(seen, 0);
+            EXPECT_EQ(miou::await_exn(reader), errc::bad_file_descriptor);
+        });
+    };
+    close_inside([](auto fn) { miou::run({.domains = 0}, fn); });
+    close_inside([](auto fn) { miou_unix::run({.domains = 0}, fn); });
+}
+
+// --- Handlers of the user ------------------------------------------------------------------------
+
+void post_failure() {
+    boost::asio::post(miou_unix::executor(), [] { throw std::runtime_error{"handler"}; });
+}
+
+TEST(handlers, one_that_throws_ends_the_run_and_everybody_unwinds) {
+    for (const bool begun : {false, true}) {
+        bool unwound = false;
+        EXPECT_THROW(miou_unix::run({.domains = domains()},
+                                    [&] {
+                                        const auto [from, to] = test::socket_pair();
+                                        const auto reader = miou::async([&, f = from] {
+                                            char byte[1];
+                                            try {
+                                                miou_unix::read(f, byte);
+                                            } catch (const miou::cancelled&) {
+                                                unwound = true;
+                                                throw;
+                                            }
+                                        });
+                                        if (begun)
+                                            miou_unix::sleep(0.001);
+                                        for (int i = 0; i < 10; ++i)
+                                            post_failure();
+                                        miou::await_exn(reader);
+                                    }),
+                     std::runtime_error);
+        EXPECT_TRUE(unwound);
+    }
+}
+
+TEST(handlers, one_that_throws_takes_nothing_from_those_who_have_read) {
+    for (const bool begun : {false, true}) {
+        std::size_t got = 0;
+        EXPECT_THROW(miou_unix::run({.domains = domains()},
+                                    [&] {
+                                        const auto [from, to] = test::socket_pair();
+                                        const auto reader = miou::async([&, f = from] {
+                                            miou::uncancellable([&] {
+                                                char two[2];
+                                                got = miou_unix::read(f, two);
+                                            });
+                                        });
+                                        if (begun)
+                                            miou_unix::sleep(0.001);
+                                        else
+                                            miou::yield();
+                                        miou_unix::write(to, "x");
+                                        post_failure();
+                                        miou::await_exn(reader);
+                                    }),
+                     std::runtime_error);
+        EXPECT_EQ(got, 1u);
+    }
+}
+
+TEST(handlers, may_be_run_by_a_task) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [from, to] = test::socket_pair();
+        std::size_t got = 0;
+        const auto reader = miou::async([&, f = from] {
+            char two[2];
+            got = miou_unix::read(f, two);
+        });
+        miou_unix::sleep(0.001);
+        miou_unix::write(to, "x");
+        miou_unix::executor().context().poll();
+        miou::cancel(reader); // too late: nothing is lost
+        EXPECT_EQ(got, 1u);
+    });
 }
 
 } // namespace

@@ -14,6 +14,9 @@ namespace {
 // Stacks beyond these give their memory back when the domain has nothing else to do.
 constexpr std::size_t kept_idle_fibers = 512;
 
+// In a row: then the system is given up.
+constexpr unsigned most_failed_selects = 100;
+
 // About 20 us: less than the kernel takes to put a thread to sleep and to wake it again.
 constexpr int spins_before_sleep = 400;
 
@@ -140,10 +143,12 @@ void scheduler::select(bool block) noexcept try {
     const std::vector<syscall_uid> forgotten = std::exchange(cancelled_syscalls_, {});
     for (const signal& each : events_.select(block, forgotten))
         each.point().state.signal();
+    failed_selects_ = 0;
 } catch (...) {
-    // A system that fails once is not asked again: what waits for it is cancelled with the rest.
-    events_.select = nullptr;
     run_.fail(std::current_exception());
+    // Who is cancelled by that may need the system once more, to unwind.
+    if (++failed_selects_ == most_failed_selects)
+        events_.select = nullptr;
 }
 
 void scheduler::sleep() noexcept {

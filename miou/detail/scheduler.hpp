@@ -232,6 +232,7 @@ private:
     random_stream random_;
 
     events events_;
+    unsigned failed_selects_ = 0; // in a row
     std::vector<syscall_uid> cancelled_syscalls_;
     std::list<std::shared_ptr<hook_entry>> hooks_;
     scheduler* entered_from_ = nullptr; // the thread's previous scheduler: runs nest

@@ -179,9 +179,10 @@ void run_availability(double scale) {
     clients one{server.port(), 1, small_message};
     std::vector<double> rounds;
     for (std::size_t i = 0; i < scaled(300, scale); ++i) {
-        const wall_clock watch;
+        const double before = server.processor_ns(); // by which the tasks compute, too
         one.exchange(1);
-        rounds.push_back(watch.ns() / 1000 / (computing_tasks * computing_us));
+        rounds.push_back((server.processor_ns() - before) / 1000 /
+                         (computing_tasks * computing_us));
     }
     const double worst = *std::max_element(rounds.begin(), rounds.end());
     std::printf(

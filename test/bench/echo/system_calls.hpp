@@ -7,8 +7,8 @@
 
 namespace bench::echo {
 
-/// Where this process counts them; null: nowhere. Those that the servers make for each message, and
-/// no others: to receive, to send, to wait, and to arm what is waited for.
+/// Where this process counts them; null: nowhere. All by which the servers receive and send, wait,
+/// and arm what they wait for; see system_calls.cpp.
 inline std::atomic<std::uint64_t>* system_calls_made = nullptr;
 
 } // namespace bench::echo
