@@ -36,7 +36,8 @@ struct events {
     /// Looks at the system and returns the suspension points to resume. `block` says that the
     /// domain has nothing else to do: wait until something happens or `interrupt` is called.
     /// `cancelled` are the points whose task was cancelled since the last look: forget them.
-    /// Runs on the domain's thread, outside of any task. An exception ends the run.
+    /// Runs on the domain's thread, outside of any task. An exception ends the run: its tasks are
+    /// cancelled, and `select` goes on to be called while they unwind, unless it always throws.
     unique_function<std::vector<signal>(bool block, std::span<const syscall_uid> cancelled)> select;
     /// Makes a `select` that blocks return, or the next one if none does. Any thread. Never called
     /// from a POSIX signal handler. Must not throw.

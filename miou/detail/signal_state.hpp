@@ -76,9 +76,9 @@ public:
 
     /// Brings the waiter near that `signal` will wake.
     [[gnu::always_inline]] void prefetch() const noexcept {
-        const char* const waiter = reinterpret_cast<const char*>(word_.load(memory_order_relaxed));
-        for (int line = 0; line < 2; ++line)
-            __builtin_prefetch(waiter + 64 * line);
+        const std::uintptr_t waiter = word_.load(memory_order_relaxed); // or none: no address
+        for (std::uintptr_t line = 0; line < 2; ++line)
+            __builtin_prefetch(reinterpret_cast<const void*>(waiter + 64 * line));
     }
 
 private:
