@@ -18,6 +18,10 @@
 
 namespace miou_unix {
 
+inline bool would_block(int error) noexcept {
+    return error == EAGAIN || error == EWOULDBLOCK;
+}
+
 /// One operation that the running task waits for; on the task's stack, as are its buffers, so the
 /// task does not leave before it has ended or was withdrawn.
 class operation : public request {
@@ -55,7 +59,7 @@ public:
         const ::ssize_t done = call();
         const int error_number = done < 0 ? errno : 0;
         home_.reads().learn(done >= 0);
-        if (error_number == EAGAIN || error_number == EWOULDBLOCK || error_number == EINTR)
+        if (would_block(error_number) || error_number == EINTR)
             return false;
         end({error_number, boost::system::system_category()},
             static_cast<std::size_t>(std::max<::ssize_t>(done, 0)));

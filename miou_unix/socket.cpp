@@ -50,6 +50,12 @@ public:
     }
     ::iovec* data() noexcept { return pieces_.data(); }
     int size() const noexcept { return static_cast<int>(size_); }
+    ::msghdr message() noexcept {
+        ::msghdr made{};
+        made.msg_iov = pieces_.data();
+        made.msg_iovlen = size_;
+        return made;
+    }
 
 private:
     static const void* data_of(const const_view& view) noexcept { return view.data; }
@@ -78,9 +84,7 @@ using several_views = std::span<const const_view>;
 }
 ::ssize_t receive_once(int fd, several_buffers into) noexcept {
     io_vector vector{into};
-    ::msghdr message{};
-    message.msg_iov = vector.data();
-    message.msg_iovlen = static_cast<std::size_t>(vector.size());
+    ::msghdr message = vector.message();
     return ::recvmsg(fd, &message, MSG_DONTWAIT);
 }
 
@@ -97,9 +101,7 @@ using several_views = std::span<const const_view>;
 }
 ::ssize_t send_once(int fd, several_views from) noexcept {
     io_vector vector{from};
-    ::msghdr message{};
-    message.msg_iov = vector.data();
-    message.msg_iovlen = static_cast<std::size_t>(vector.size());
+    const ::msghdr message = vector.message();
     return ::sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 

@@ -25,10 +25,6 @@ void wait_until(wait_type what, descriptor_state& f, const char* caller);
 /// Whether a call on `fd` would not block. Does not suspend, throws nothing.
 bool is_ready(wait_type what, int fd) noexcept;
 
-inline bool would_block(int error) noexcept {
-    return error == EAGAIN || error == EWOULDBLOCK;
-}
-
 /// An asynchronous operation on `f` that `begin` starts, when it is called with this and with
 /// Asio's object.
 template <class Begin>
