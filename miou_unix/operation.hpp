@@ -51,7 +51,7 @@ public:
     }
 
     /// In place of starting a read: makes `call`, the system call, if the reactor expects it to
-    /// find something. True: the operation has ended. False: start it.
+    /// find something. True: the operation has ended, or is submitted once more. False: start it.
     template <class Call>
     bool try_read_at_once(Call call) noexcept {
         if (!home_.reads().will_succeed())
@@ -59,8 +59,15 @@ public:
         const ::ssize_t done = call();
         const int error_number = done < 0 ? errno : 0;
         home_.reads().learn(done >= 0);
-        if (would_block(error_number) || error_number == EINTR)
-            return false;
+        if (would_block(error_number) || error_number == EINTR) {
+            // Asio would ask the same again. After the tasks that have found something it is
+            // another question.
+            if (tried_ || !home_.has_completed())
+                return false;
+            tried_ = true;
+            home_.submit(*this);
+            return true;
+        }
         end({error_number, boost::system::system_category()},
             static_cast<std::size_t>(std::max<::ssize_t>(done, 0)));
         return true;
@@ -107,6 +114,7 @@ private:
     memory memory_;
     reactor& home_;
     const void* touched_next_[2];
+    bool tried_ = false;
 };
 
 } // namespace miou_unix

@@ -113,7 +113,8 @@ void reactor::wait_for_handlers() {
 
 /// Leaves some for later only if enough have ended at once.
 void reactor::start_submitted(std::size_t most_completed) noexcept {
-    while (!submitted_.empty() && completed_.size() < most_completed) {
+    for (std::size_t count = submitted_.size(); count != 0 && completed_.size() < most_completed;
+         --count) { // what is submitted meanwhile waits for the next look
         request& first = submitted_.front();
         submitted_.pop_front();
         first.start();

@@ -123,6 +123,9 @@ public:
             it.ended.signal();
     }
 
+    /// So `select` will return without waiting.
+    bool has_completed() const noexcept { return !completed_.empty(); }
+
     /// By which other threads reach a reactor that may be gone.
     class door {
     public:

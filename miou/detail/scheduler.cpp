@@ -73,11 +73,14 @@ void scheduler::run_hooks() noexcept {
     hooked_ = !hooks_.empty();
 }
 
-void scheduler::read_inbox() noexcept {
+bool scheduler::read_inbox() noexcept {
     if (!inbox_.has_mail())
-        return;
-    for (mail* m = inbox_.take_all(); m != nullptr;)
+        return false;
+    mail* m = inbox_.take_all();
+    const bool any = m != nullptr;
+    while (m != nullptr)
         handle(*std::exchange(m, m->next));
+    return any;
 }
 
 void scheduler::handle(mail& m) noexcept {
@@ -162,8 +165,7 @@ void scheduler::sleep() noexcept {
     } else {
         wake_token_.take();
     }
-    woken_by_mail_ = nothing_ready();
-    read_inbox();
+    woken_by_mail_ = read_inbox();
 }
 
 bool scheduler::spin_until_mail() const noexcept {

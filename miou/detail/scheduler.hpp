@@ -171,7 +171,7 @@ public:
 private:
     // The loop's phases, and what they consist of.
     void run_hooks() noexcept;
-    void read_inbox() noexcept;
+    bool read_inbox() noexcept; // whether there was something
     void look_at_system() noexcept;
     void run_ready_tasks() noexcept;
     void handle(mail& m) noexcept;

@@ -1,4 +1,5 @@
 #include "../measure.hpp"
+#include "counters.hpp"
 #include "servers.hpp"
 
 #include "miou/miou.hpp"
@@ -26,6 +27,7 @@ void serve(int listening, std::size_t buffer) {
     for (;;) {
         for (const stopwatch watch; watch.ns() < computing_us * 1000;) {
         }
+        count(&counters::yields);
         miou::yield();
     }
 }

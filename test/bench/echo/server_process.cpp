@@ -1,7 +1,6 @@
 #include "server_process.hpp"
 
 #include "../measure.hpp"
-#include "system_calls.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -71,16 +70,16 @@ void run_on_processor(unsigned number) {
 } // namespace
 
 server_process::server_process(server* what, std::size_t buffer) {
-    void* const shared =
-        ::mmap(nullptr, sizeof *calls_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* const shared = ::mmap(nullptr, sizeof *counted_, PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         throw std::system_error{errno, std::generic_category(), "mmap"};
-    calls_ = new (shared) std::atomic<std::uint64_t>{0};
+    counted_ = new (shared) counters;
     const int listening = listen_on_loopback();
     port_ = port_of(listening);
     pid_ = checked(::fork(), "fork");
     if (pid_ == 0) {
-        system_calls_made = calls_;
+        counted = counted_;
         be_server(what, listening, buffer);
     }
     ::close(listening);
@@ -90,7 +89,7 @@ server_process::server_process(server* what, std::size_t buffer) {
 server_process::~server_process() {
     ::kill(pid_, SIGTERM); // profilers write what they have
     ::waitpid(pid_, nullptr, 0);
-    ::munmap(calls_, sizeof *calls_);
+    ::munmap(counted_, sizeof *counted_);
 }
 
 double server_process::processor_ns() const {
@@ -105,10 +104,6 @@ double server_process::resident_bytes() const {
     double pages = 0;
     std::ifstream{"/proc/" + std::to_string(pid_) + "/statm"} >> pages >> pages;
     return pages * static_cast<double>(::sysconf(_SC_PAGESIZE));
-}
-
-double server_process::system_calls() const {
-    return static_cast<double>(calls_->load());
 }
 
 } // namespace bench::echo

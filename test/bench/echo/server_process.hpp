@@ -1,11 +1,11 @@
 // A server in a process of its own, watched from outside.
 #pragma once
 
+#include "counters.hpp"
 #include "servers.hpp"
 
 #include <sys/types.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,13 +24,13 @@ public:
     /// Processor time so far, in nanoseconds.
     double processor_ns() const;
     double resident_bytes() const;
-    /// System calls so far, see system_calls.hpp.
-    double system_calls() const;
+    /// What it has counted so far.
+    const counters& counted_so_far() const noexcept { return *counted_; }
 
 private:
     std::uint16_t port_;
     ::pid_t pid_;
-    std::atomic<std::uint64_t>* calls_; // counted by the server, in shared memory
+    counters* counted_; // in memory that both share
 };
 
 } // namespace bench::echo

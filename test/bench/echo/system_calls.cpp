@@ -1,5 +1,5 @@
 // Stands before the functions of the C library.
-#include "system_calls.hpp"
+#include "counters.hpp"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -15,8 +15,7 @@ namespace {
 
 template <class... Arguments>
 long counted(long number, Arguments... arguments) noexcept {
-    if (auto* const count = bench::echo::system_calls_made) // of one thread: no atomic addition
-        count->store(count->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    bench::echo::count(&bench::echo::counters::system_calls);
     return ::syscall(number, arguments...);
 }
 
