@@ -45,7 +45,7 @@ struct cancelled_call
 ///     submitted -- the next look --> started -- its handler --> completed -- the end --> awake
 ///       |   |                                                       ^       of the look
 ///       |   +-- tried at once, or its descriptor is closed ---------+
-///       +-- withdrawn
+///       +-- withdrawn                     (tried in vain: submitted once more)
 struct request : boost::intrusive::list_base_hook<> {
     /// Called by the reactor. Calls `reactor::complete` when it has ended: before it returns, or
     /// later.

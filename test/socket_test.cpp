@@ -118,6 +118,18 @@ TEST(stream, who_half_closes_still_receives) {
 
 TEST(stream, the_end_stays_the_end) {
     miou_unix::run({.domains = domains()}, [] {
+        const auto [client, server] = test::tcp_pair();
+        miou_unix::write(client, "xy");
+        miou_unix::close(client);
+        char two[2];
+        EXPECT_EQ(miou_unix::read(server, two), 2u);
+        for (int i = 0; i < 3; ++i)
+            EXPECT_EQ(miou_unix::read(server, two), 0u);
+    });
+}
+
+TEST(stream, the_end_stays_the_end_for_who_has_waited_for_it) {
+    miou_unix::run({.domains = domains()}, [] {
         for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
             const auto reader = test::anywhere([f = from] {
                 char three[3];
