@@ -57,12 +57,6 @@ void wait_for_the_end(const miou_unix::file_descr& f) {
     }
 }
 
-void reset(const miou_unix::file_descr& f) {
-    const ::linger at_once{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(miou_unix::to_file_descr(f), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    miou_unix::close(f);
-}
-
 /// The last lines that it has printed.
 std::string last_words(const child_program& program) {
     const std::string all = program.printed();
@@ -183,7 +177,7 @@ TEST(echo, outlives_clients_that_reset) {
                 miou_unix::write(client, std::string(i * 1000u, 'x'));
             if (i % 3 == 1)
                 say_hello(connect_to(server));
-            reset(client);
+            test::reset(client);
             say_hello(witness);
         }
     });

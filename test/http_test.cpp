@@ -282,15 +282,6 @@ TEST_F(http, who_half_closes_after_the_request_gets_the_whole_answer) {
     EXPECT_TRUE(here.complained_of_nothing());
 }
 
-/// Closes with a reset instead of an orderly end.
-void reset(const miou_unix::file_descr& f) {
-    const ::linger at_once{.l_onoff = 1, .l_linger = 0};
-    ASSERT_EQ(
-        ::setsockopt(miou_unix::to_file_descr(f), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once),
-        0);
-    miou_unix::close(f);
-}
-
 TEST_F(http, resets_in_the_middle_leave_nothing) {
     server here;
     const std::size_t before = here.program().open_descriptors();
@@ -303,7 +294,7 @@ TEST_F(http, resets_in_the_middle_leave_nothing) {
                 miou_unix::write(f, piece);
             std::string some(100, '\0'); // of the answer: the server is in the middle of it
             miou_unix::really_read(f, some);
-            reset(f);
+            test::reset(f);
         }
     });
     EXPECT_EQ(curl({here.url("/")}), "hello from miou\n");

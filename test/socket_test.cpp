@@ -165,13 +165,6 @@ TEST(stream, its_end_wakes_everybody_who_waits) {
     });
 }
 
-void reset(const miou_unix::file_descr& connection) {
-    const ::linger at_once{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(miou_unix::to_file_descr(connection), SOL_SOCKET, SO_LINGER, &at_once,
-                 sizeof at_once);
-    miou_unix::close(connection);
-}
-
 TEST(stream, a_reset_wakes_a_parked_reader) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [client, server] = test::tcp_pair();
@@ -180,7 +173,7 @@ TEST(stream, a_reset_wakes_a_parked_reader) {
             return error_of([&] { EXPECT_EQ(miou_unix::read(f, byte), 0u); });
         });
         miou::yield();
-        reset(client);
+        test::reset(client);
         EXPECT_EQ(miou::await_exn(reader), errc::connection_reset);
         for (int i = 0; i < 10; ++i) { // the error was reported; then there is nothing any more
             char byte[1];
@@ -544,7 +537,7 @@ TEST(read, after_many_that_found_something_a_reset_is_an_error) {
         for (int i = 0; i < 10; ++i) {
             const auto [client, server] = test::tcp_pair();
             read_with_luck(server, client);
-            reset(client);
+            test::reset(client);
             char two[2];
             EXPECT_EQ(error_of([&, f = server] { miou_unix::read(f, two); }),
                       errc::connection_reset);

@@ -4,6 +4,8 @@
 #include <boost/asio/ip/address_v6.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <gtest/gtest.h>
+
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -78,6 +80,14 @@ ends tcp_pair() {
     // The kernel completes the connection before it is accepted.
     miou_unix::connect(client, miou_unix::getsockname(listening));
     return {client, miou_unix::accept(listening).first};
+}
+
+void reset(const miou_unix::file_descr& connection) {
+    const ::linger at_once{.l_onoff = 1, .l_linger = 0};
+    ASSERT_EQ(::setsockopt(miou_unix::to_file_descr(connection), SOL_SOCKET, SO_LINGER, &at_once,
+                           sizeof at_once),
+              0);
+    miou_unix::close(connection);
 }
 
 std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_socket() {

@@ -57,6 +57,9 @@ ends pipe();
 /// Client and server of a connection over loopback. Suspends.
 ends tcp_pair();
 
+/// Closes `connection`, a TCP socket, by a reset.
+void reset(const miou_unix::file_descr& connection);
+
 /// A UDP socket on a port that the system chose, and its address.
 std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_socket();
 /// The same in the UNIX domain, where no datagram is lost: who sends waits.
