@@ -10,6 +10,12 @@ fiber_call::fiber_call()
     miou::consume_budget(); // before: what the call has done must be reported
 }
 
+void fiber_call::finish() noexcept {
+    if (reactor* const here = reactor::current_or_null())
+        here->note_progress();
+    done_.signal();
+}
+
 std::exception_ptr fiber_call::wait() {
     std::exception_ptr cancellation = done_.await();
     if (cancellation)

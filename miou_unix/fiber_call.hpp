@@ -34,7 +34,7 @@ public:
     boost::asio::cancellation_slot slot() noexcept { return signal_.slot(); }
 
     /// The handler's last touch. Any thread.
-    void finish() noexcept { done_.signal(); }
+    void finish() noexcept;
 
     /// Waits for `finish`. When the running task is cancelled meanwhile, cancels the call, waits
     /// none the less, and returns the cancellation; null otherwise.

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <exception>
@@ -26,11 +27,10 @@ inline bool would_block(int error) noexcept {
 /// task does not leave before it has ended or was withdrawn.
 class operation : public request {
 public:
-    /// In `home`, the reactor of the calling domain. Its task will touch `these` when it goes on.
-    template <class... Objects>
-    explicit operation(reactor& home, const Objects&... these) noexcept
-        : home_{home}
-        , touched_next_{&these...} {}
+    /// In `home`, the reactor of the calling domain. `touched`: see `request`.
+    operation(reactor& home, std::array<const void*, 2> touched) noexcept
+        : request{this + 1, touched}
+        , home_{home} {}
     operation(const operation&) = delete;
     operation& operator=(const operation&) = delete;
 
@@ -95,26 +95,14 @@ protected:
     void end(const boost::system::error_code& e, std::size_t n) noexcept {
         error = e;
         transferred = n;
-        prefetch();
+        prefetch_task();
         home_.complete(*this);
     }
 
 private:
-    // With many tasks what the next one touches is in no cache: itself, the frames of the callers,
-    // which lie above, and what they use.
-    [[gnu::always_inline]] void prefetch() const noexcept {
-        ended.prefetch();
-        for (int line = 0; line < 8; ++line)
-            __builtin_prefetch(reinterpret_cast<const char*>(this + 1) + 64 * line);
-        for (const void* each : touched_next_)
-            for (int line = 0; line < 2; ++line)
-                __builtin_prefetch(static_cast<const char*>(each) + 64 * line);
-    }
-
-    memory memory_;
     reactor& home_;
-    const void* touched_next_[2];
     bool tried_ = false;
+    memory memory_;
 };
 
 } // namespace miou_unix

@@ -19,11 +19,18 @@ thread_local reactor* this_reactor = nullptr;
 // A timer that is further away is armed again when this has passed: no arithmetic overflows.
 constexpr clock::duration longest_wait = std::chrono::hours{1};
 
-// Handlers. So many are a crowd; whether there is one is looked up every so often.
+// So many requests that end at a look by their handlers are a crowd. Every so many looks one is
+// looked for.
 constexpr std::size_t crowd = 8;
-constexpr unsigned looks_without_crowd = 32;
-constexpr std::size_t most_in_a_row = 32;   // likewise reads that end at once
-constexpr std::size_t most_in_a_look = 256; // while tasks are ready
+constexpr unsigned looks_without_crowd_check = 8;
+
+// Requests that end at a look: while no task is ready, and otherwise.
+constexpr std::size_t most_in_a_row = 32;
+constexpr std::size_t most_in_a_look = 256;
+
+// Handlers at a look: in all, and in a row that wake no task.
+constexpr std::size_t most_handlers = 256;
+constexpr std::size_t most_idle_handlers = 32;
 
 } // namespace
 
@@ -88,26 +95,35 @@ void reactor::select(bool block) {
         }
     } const until_return{*this};
     looking_ = true;
-    start_submitted(block ? most_in_a_row : most_in_a_look);
     const bool woke = wake_sleepers();
-    if (block && !woke && completed_.empty())
-        wait_for_handlers();
-    else
-        run_ready_handlers(block ? most_in_a_row : most_in_a_look);
+    if (!block) {
+        start_submitted(most_in_a_look);
+        run_ready_handlers(most_in_a_look);
+    } else if (!serve_crowd()) {
+        start_submitted(most_in_a_row);
+        if (completed_.empty() && !woke)
+            wait_for_handlers();
+    }
 }
 
+/// While many of the operations that were started end at a time, what was submitted waits: it came
+/// later, and a read finds something more often the later it is made. Nothing is started meanwhile,
+/// so this ends. False: there is no crowd.
+bool reactor::serve_crowd() {
+    if (!crowded_ && ++looks_after_crowd_check_ < looks_without_crowd_check)
+        return false;
+    looks_after_crowd_check_ = 0;
+    run_ready_handlers(most_in_a_row);
+    crowded_ = completed_.size() >= crowd;
+    return crowded_;
+}
+
+/// One handler is enough when there is nothing else to do: its task runs, and the next call finds
+/// the next handler without a system call.
 void reactor::wait_for_handlers() {
     arm();
-    // One handler is enough when there is nothing else to do: its task runs, and the next call
-    // finds the next handler without a system call.
     io_.run_one();
     tell_cancelled();
-    // When many are ready at a time, some of them in a row find the processor's caches warm, and
-    // that is worth the system call by which Asio looks for more. Not too many: what the first one
-    // has brought into the cache would be gone before its task runs.
-    if (looks_before_crowd_check_-- == 0)
-        looks_before_crowd_check_ =
-            run_ready_handlers(most_in_a_row) >= crowd ? 0 : looks_without_crowd;
     wake_sleepers();
 }
 
@@ -117,6 +133,11 @@ void reactor::start_submitted(std::size_t most_completed) noexcept {
          --count) { // what is submitted meanwhile waits for the next look
         request& first = submitted_.front();
         submitted_.pop_front();
+        if (const auto second = submitted_.begin(); second != submitted_.end()) {
+            second->prefetch_task();
+            if (const auto third = std::next(second); third != submitted_.end())
+                third->prefetch();
+        }
         first.start();
     }
 }
@@ -129,13 +150,19 @@ void reactor::wake_completed() noexcept {
     }
 }
 
-/// Returns how many there were. Not `poll`: an operation of many steps that is always ready would
-/// never let it return.
-std::size_t reactor::run_ready_handlers(std::size_t most) {
-    std::size_t count = 0;
-    for (; count < most && io_.poll_one() != 0; ++count)
+/// Not `poll`: an operation of many steps that is always ready would never let it return. And when
+/// reads are made without Asio, nearly all that it has to tell is known already.
+void reactor::run_ready_handlers(std::size_t most_completed) {
+    std::size_t idle = 0;
+    for (std::size_t count = 0;
+         count < most_handlers && idle < most_idle_handlers && completed_.size() < most_completed;
+         ++count) {
+        const std::size_t woken_before = tasks_woken_;
+        if (io_.poll_one() == 0)
+            return;
         tell_cancelled();
-    return count;
+        idle = tasks_woken_ == woken_before ? idle + 1 : 0;
+    }
 }
 
 void reactor::tell_cancelled() {

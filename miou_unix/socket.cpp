@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -146,8 +147,9 @@ std::size_t read_what_comes(descriptor_state& f, const Buffers& into) {
     // A blocking descriptor must be waited for. One that filled the last buffer most likely has
     // more: the system call finds it without going through the reactor.
     if (!f.non_blocking() || f.expects_more()) {
-        const ::ssize_t got =
-            retry(wait_type::read, f, caller, [&](int fd) { return read_once(fd, into); });
+        const ::ssize_t got = retry(wait_type::read, f, caller, [&](int fd) {
+            return f.is_socket() ? receive_once(fd, into) : read_once(fd, into);
+        });
         return static_cast<std::size_t>(got);
     }
     miou::consume_budget();

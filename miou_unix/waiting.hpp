@@ -31,7 +31,7 @@ template <class Begin>
 class descriptor_operation final : public operation {
 public:
     descriptor_operation(descriptor_state& f, registration& here, Begin& begin) noexcept
-        : operation{here.home(), f, here}
+        : operation{here.home(), {&f, &here}}
         , f_{f}
         , here_{here}
         , begin_{begin} {}

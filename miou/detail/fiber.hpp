@@ -1,6 +1,7 @@
 // An execution context: a stack and what is saved while another one runs.
 #pragma once
 
+#include "miou/detail/prefetch.hpp"
 #include "miou/detail/sanitizers.hpp"
 #include "miou/detail/stack.hpp"
 
@@ -70,13 +71,8 @@ public:
     fiber& operator=(const fiber&) = delete;
     ~fiber();
 
-    /// It will run soon: its saved registers come near, and the frames below which it waits. Always
-    /// in line: a call to it looks to gcc like one without effect.
-    [[gnu::always_inline]] void prefetch() const noexcept {
-        const char* const saved = static_cast<const char*>(context_);
-        for (int line = 0; line < 4; ++line)
-            __builtin_prefetch(saved + 64 * line);
-    }
+    /// It will run soon: its saved registers come near, and the frames below which it waits.
+    [[gnu::always_inline]] void prefetch() const noexcept { prefetch_lines<4>(context_); }
     /// Suspends the running fiber, which must be `*this`, and runs `next`. Returns when some fiber
     /// of this thread switches back.
     void switch_to(fiber& next) noexcept;

@@ -5,6 +5,7 @@
 #include "miou/detail/fiber.hpp"
 #include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
+#include "miou/detail/prefetch.hpp"
 #include "miou/detail/random.hpp"
 #include "miou/detail/run_state.hpp"
 #include "miou/detail/task.hpp"
@@ -261,9 +262,8 @@ private:
     // next one needs to go on: the task, its fiber, the frames of that.
     if (mail* const first = ready_.front(); first != nullptr && first->next != nullptr) {
         mail* const second = first->next;
-        __builtin_prefetch(second->next);
-        if (const fiber* const its = task_of(*second).context)
-            __builtin_prefetch(its);
+        prefetch_lines<1>(second->next);
+        prefetch_lines<1>(task_of(*second).context);
         if (const fiber* const its = task_of(*first).context)
             its->prefetch();
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou/detail/atomic.hpp"
+#include "miou/detail/prefetch.hpp"
 
 #include <cstdint>
 
@@ -76,9 +77,7 @@ public:
 
     /// Brings the waiter near that `signal` will wake.
     [[gnu::always_inline]] void prefetch() const noexcept {
-        const std::uintptr_t waiter = word_.load(memory_order_relaxed); // or none: no address
-        for (std::uintptr_t line = 0; line < 2; ++line)
-            __builtin_prefetch(reinterpret_cast<const void*>(waiter + 64 * line));
+        prefetch_lines<2>(word_.load(memory_order_relaxed)); // no address if there is none
     }
 
 private:
