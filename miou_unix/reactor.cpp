@@ -99,23 +99,24 @@ void reactor::select(bool block) {
     if (!block) {
         start_submitted(most_in_a_look);
         run_ready_handlers(most_in_a_look);
-    } else if (!serve_crowd()) {
-        start_submitted(most_in_a_row);
-        if (completed_.empty() && !woke)
-            wait_for_handlers();
+        return;
     }
+    const bool ran = crowd_check_is_due() && run_ready_handlers(most_in_a_row);
+    crowded_ = ran && completed_.size() >= crowd;
+    // While there is a crowd, what was submitted waits: it came later, and a read finds something
+    // more often the later it is made. Nothing is started meanwhile, so this ends.
+    if (!crowded_)
+        start_submitted(most_in_a_row);
+    // A handler may have woken a task, or have been the interruption that was to end this wait.
+    if (!ran && !woke && completed_.empty())
+        wait_for_handlers();
 }
 
-/// While many of the operations that were started end at a time, what was submitted waits: it came
-/// later, and a read finds something more often the later it is made. Nothing is started meanwhile,
-/// so this ends. False: there is no crowd.
-bool reactor::serve_crowd() {
+bool reactor::crowd_check_is_due() noexcept {
     if (!crowded_ && ++looks_after_crowd_check_ < looks_without_crowd_check)
         return false;
     looks_after_crowd_check_ = 0;
-    run_ready_handlers(most_in_a_row);
-    crowded_ = completed_.size() >= crowd;
-    return crowded_;
+    return true;
 }
 
 /// One handler is enough when there is nothing else to do: its task runs, and the next call finds
@@ -150,19 +151,22 @@ void reactor::wake_completed() noexcept {
     }
 }
 
-/// Not `poll`: an operation of many steps that is always ready would never let it return. And when
-/// reads are made without Asio, nearly all that it has to tell is known already.
-void reactor::run_ready_handlers(std::size_t most_completed) {
+/// Whether there was one. Not `poll`: an operation of many steps that is always ready would never
+/// let it return. And when reads are made without Asio, nearly all that it has to tell is known
+/// already.
+bool reactor::run_ready_handlers(std::size_t most_completed) {
+    std::size_t count = 0;
     std::size_t idle = 0;
-    for (std::size_t count = 0;
-         count < most_handlers && idle < most_idle_handlers && completed_.size() < most_completed;
-         ++count) {
+    while (count < most_handlers && idle < most_idle_handlers &&
+           completed_.size() < most_completed) {
         const std::size_t woken_before = tasks_woken_;
         if (io_.poll_one() == 0)
-            return;
+            break;
         tell_cancelled();
+        ++count;
         idle = tasks_woken_ == woken_before ? idle + 1 : 0;
     }
+    return count != 0;
 }
 
 void reactor::tell_cancelled() {

@@ -186,10 +186,10 @@ public:
 
 private:
     void select(bool block);
-    bool serve_crowd();
+    bool crowd_check_is_due() noexcept;
     void wait_for_handlers();
     void interrupt();
-    void run_ready_handlers(std::size_t most_completed);
+    bool run_ready_handlers(std::size_t most_completed);
     void arm();
     bool wake_sleepers();
     void tell_cancelled();
