@@ -37,8 +37,10 @@ long repetitions_meanwhile(Busy busy, const std::function<void()>& one_turn) {
     std::vector<miou::promise<void>> tasks;
     for (int i = 0; i < crowd; ++i)
         tasks.push_back(miou::async([&, ends = test::socket_pair()] {
-            for (; !over; ++repetitions)
+            while (!over) {
                 busy(ends);
+                ++repetitions;
+            }
         }));
     for (int i = 0; i < turns; ++i)
         one_turn();
@@ -124,9 +126,10 @@ TEST(io_fairness, a_crowd_that_is_always_ready_leaves_turns_to_reads_that_find_s
         for (int i = 0; i < crowd; ++i) {
             const auto ends = test::socket_pair();
             tasks.push_back(miou::async([&, f = ends.first] {
-                for (; !over; ++repetitions) {
+                while (!over) {
                     write_one(f);
                     read_one(f);
+                    ++repetitions;
                 }
                 miou_unix::shutdown(f, SHUT_WR);
             }));
