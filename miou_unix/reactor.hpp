@@ -44,9 +44,9 @@ struct cancelled_call
 
 /// What a task has asked its reactor for. On the task's stack.
 ///
-///     submitted -- the next look --> started -- its handler --> completed -- the end --> awake
-///       |   |                                                       ^       of the look
-///       |   +-- tried at once, or its descriptor is closed ---------+
+///     submitted -- a look that ----> started -- its handler --> completed -- the end --> awake
+///       |   |      finds no crowd                                   ^       of the look
+///       |   +-- tried by that look, or its descriptor is closed ----+
 ///       +-- withdrawn                     (tried in vain: submitted once more)
 class request : public boost::intrusive::list_base_hook<> {
 public:
@@ -125,7 +125,7 @@ public:
         call.tell();
     }
 
-    /// Starts it at the next look at the system. Not at once: a read finds something more often
+    /// Starts it at a later look at the system. Not at once: a read finds something more often
     /// after the other tasks have run, and to find nothing costs a system call.
     void submit(request& it) noexcept { submitted_.push_back(it); }
     /// True: it will not be started. False: it was. In a task.
