@@ -19,18 +19,17 @@ thread_local reactor* this_reactor = nullptr;
 // A timer that is further away is armed again when this has passed: no arithmetic overflows.
 constexpr clock::duration longest_wait = std::chrono::hours{1};
 
-// So many requests that end at a look by their handlers are a crowd. Every so many looks one is
-// looked for.
+// So many tasks that are woken at a look by handlers are a crowd. Every so many looks one is looked
+// for.
 constexpr std::size_t crowd = 8;
 constexpr unsigned looks_without_crowd_check = 8;
 
-// Requests that end at a look: while no task is ready, and otherwise.
+// Tasks woken at a look, by handlers, and requests that end at once: while no task is ready, and
+// otherwise.
 constexpr std::size_t most_in_a_row = 32;
 constexpr std::size_t most_in_a_look = 256;
 
-// Handlers at a look: in all, and in a row that wake no task.
-constexpr std::size_t most_handlers = 256;
-constexpr std::size_t most_idle_handlers = 32;
+constexpr std::size_t most_idle_handlers = 64; // in a row that wake no task
 
 } // namespace
 
@@ -101,11 +100,12 @@ void reactor::select(bool block) {
         run_ready_handlers(most_in_a_look);
         return;
     }
+    const std::size_t woken_before = tasks_woken_;
     const bool ran = crowd_check_is_due() && run_ready_handlers(most_in_a_row);
-    crowded_ = ran && completed_.size() >= crowd;
-    // While there is a crowd, what was submitted waits: it came later, and a read finds something
-    // more often the later it is made. Nothing is started meanwhile, so this ends.
-    if (!crowded_)
+    crowded_ = tasks_woken_ - woken_before >= crowd;
+    // While a crowd of requests ends, what was submitted waits: it came later, and a read finds
+    // something more often the later it is made. None is started meanwhile, so this ends.
+    if (completed_.size() < crowd)
         start_submitted(most_in_a_row);
     // A handler may have woken a task, or have been the interruption that was to end this wait.
     if (!ran && !woke && completed_.empty())
@@ -113,7 +113,7 @@ void reactor::select(bool block) {
 }
 
 bool reactor::crowd_check_is_due() noexcept {
-    if (!crowded_ && ++looks_after_crowd_check_ < looks_without_crowd_check)
+    if (!std::exchange(crowded_, false) && ++looks_after_crowd_check_ < looks_without_crowd_check)
         return false;
     looks_after_crowd_check_ = 0;
     return true;
@@ -154,19 +154,19 @@ void reactor::wake_completed() noexcept {
 /// Whether there was one. Not `poll`: an operation of many steps that is always ready would never
 /// let it return. And when reads are made without Asio, nearly all that it has to tell is known
 /// already.
-bool reactor::run_ready_handlers(std::size_t most_completed) {
-    std::size_t count = 0;
-    std::size_t idle = 0;
-    while (count < most_handlers && idle < most_idle_handlers &&
-           completed_.size() < most_completed) {
-        const std::size_t woken_before = tasks_woken_;
+bool reactor::run_ready_handlers(std::size_t most_woken) {
+    const std::size_t woken_before = tasks_woken_;
+    bool any = false;
+    for (std::size_t idle = 0;
+         idle < most_idle_handlers && tasks_woken_ - woken_before < most_woken;) {
+        const std::size_t woken = tasks_woken_;
         if (io_.poll_one() == 0)
             break;
+        any = true;
         tell_cancelled();
-        ++count;
-        idle = tasks_woken_ == woken_before ? idle + 1 : 0;
+        idle = tasks_woken_ == woken ? idle + 1 : 0;
     }
-    return count != 0;
+    return any;
 }
 
 void reactor::tell_cancelled() {

@@ -189,7 +189,7 @@ private:
     bool crowd_check_is_due() noexcept;
     void wait_for_handlers();
     void interrupt();
-    bool run_ready_handlers(std::size_t most_completed);
+    bool run_ready_handlers(std::size_t most_woken);
     void arm();
     bool wake_sleepers();
     void tell_cancelled();

@@ -255,7 +255,9 @@ void connect(const file_descr& f, const sockaddr& address) {
         if (f.state().is_closed())
             throw_errno(EBADF, caller);
     }
-    wait_until(wait_type::write, f.state(), caller);
+    do // an event of another socket that had the same place in Asio may have been on its way
+        wait_until(wait_type::write, f.state(), caller);
+    while (!is_ready(wait_type::write, held->number()));
     int error = 0;
     ::socklen_t size = sizeof error;
     if (::getsockopt(held->number(), SOL_SOCKET, SO_ERROR, &error, &size) != 0)
