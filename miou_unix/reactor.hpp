@@ -1,8 +1,8 @@
 // Asio's reactor as the system of a domain.
 #pragma once
 
-#include "miou/detail/prefetch.hpp"
 #include "miou/events.hpp"
+#include "miou/prefetch.hpp"
 #include "miou/trigger.hpp"
 #include "miou_unix/handler_memory.hpp"
 #include "miou_unix/timer_queue.hpp"
@@ -57,12 +57,12 @@ public:
     /// With many tasks what one of them touches is in no cache. Brings near what `start` will
     /// touch, and the task that goes on after it: what this refers to, and its frames above. Two
     /// steps, each to be made one step ahead of the next.
-    [[gnu::always_inline]] void prefetch() const noexcept { miou::detail::prefetch_lines<6>(this); }
+    [[gnu::always_inline]] void prefetch() const noexcept { miou::prefetch_lines<6>(this); }
     [[gnu::always_inline]] void prefetch_task() const noexcept {
         ended.prefetch();
-        miou::detail::prefetch_lines<8>(frames_);
+        miou::prefetch_lines<8>(frames_);
         for (const void* each : touched_)
-            miou::detail::prefetch_lines<2>(each);
+            miou::prefetch_lines<2>(each);
     }
 
     miou::trigger ended;

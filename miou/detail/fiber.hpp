@@ -1,9 +1,9 @@
 // An execution context: a stack and what is saved while another one runs.
 #pragma once
 
-#include "miou/detail/prefetch.hpp"
 #include "miou/detail/sanitizers.hpp"
 #include "miou/detail/stack.hpp"
+#include "miou/prefetch.hpp"
 
 #include <boost/context/detail/fcontext.hpp>
 

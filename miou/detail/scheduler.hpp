@@ -5,7 +5,6 @@
 #include "miou/detail/fiber.hpp"
 #include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
-#include "miou/detail/prefetch.hpp"
 #include "miou/detail/random.hpp"
 #include "miou/detail/run_state.hpp"
 #include "miou/detail/task.hpp"
@@ -14,6 +13,7 @@
 #include "miou/domain_key.hpp"
 #include "miou/errors.hpp"
 #include "miou/events.hpp"
+#include "miou/prefetch.hpp"
 
 #include <cstdint>
 #include <list>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "miou/detail/atomic.hpp"
-#include "miou/detail/prefetch.hpp"
+#include "miou/prefetch.hpp"
 
 #include <cstdint>
 
