@@ -146,7 +146,7 @@ public:
             it.ended.signal();
     }
 
-    /// A handler has woken a task.
+    /// A task is woken, by a handler or by a request that ended at once.
     void note_progress() noexcept { ++tasks_woken_; }
 
     /// So `select` will return without waiting.
@@ -211,7 +211,7 @@ private:
     bool looking_ = false; // `select` is active
     bool crowded_ = false; // at the last look for a crowd
     unsigned looks_after_crowd_check_ = 0;
-    std::size_t tasks_woken_ = 0; // by handlers, ever
+    std::size_t tasks_woken_ = 0; // ever, sleepers aside
     boost::intrusive::list<request> submitted_;
     boost::intrusive::list<request> completed_;   // empty outside of `select`
     std::shared_ptr<registration> registrations_; // head of a list

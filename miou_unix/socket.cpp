@@ -13,7 +13,6 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -255,9 +254,7 @@ void connect(const file_descr& f, const sockaddr& address) {
         if (f.state().is_closed())
             throw_errno(EBADF, caller);
     }
-    do // an event of another socket that had the same place in Asio may have been on its way
-        wait_until(wait_type::write, f.state(), caller);
-    while (!is_ready(wait_type::write, held->number()));
+    wait_until_ready(wait_type::write, f.state(), caller);
     int error = 0;
     ::socklen_t size = sizeof error;
     if (::getsockopt(held->number(), SOL_SOCKET, SO_ERROR, &error, &size) != 0)

@@ -32,6 +32,11 @@ void wait_until(wait_type what, descriptor_state& f, const char* caller) {
     }
 }
 
+void wait_until_ready(wait_type what, descriptor_state& f, const char* caller) {
+    while (f.with_number([&](int fd) { return !is_ready(what, fd); }))
+        wait_until(what, f, caller);
+}
+
 bool is_ready(wait_type what, int fd) noexcept {
     ::pollfd asked{fd, static_cast<short>(what == wait_type::read ? POLLIN : POLLOUT), 0};
     return ::poll(&asked, 1, 0) > 0;

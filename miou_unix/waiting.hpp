@@ -19,8 +19,12 @@ namespace miou_unix {
 
 enum class wait_type { read, write, error };
 
-/// Parks until a call on `f` would not block, most likely: another task may be faster.
+/// Parks until a call on `f` would not block, most likely: another task may be faster, or an event
+/// of another descriptor, closed before, still be on its way to the same place in Asio.
 void wait_until(wait_type what, descriptor_state& f, const char* caller);
+
+/// Same, until the system says so. Does not suspend if it does at once.
+void wait_until_ready(wait_type what, descriptor_state& f, const char* caller);
 
 /// Whether a call on `fd` would not block. Does not suspend, throws nothing.
 bool is_ready(wait_type what, int fd) noexcept;
@@ -90,8 +94,8 @@ template <class Call>
 auto retry(wait_type what, descriptor_state& f, const char* caller, Call&& call) {
     miou::consume_budget(); // before: it may throw, and what a call has done must be reported
     for (;;) {
-        while (!f.non_blocking() && f.with_number([&](int fd) { return !is_ready(what, fd); }))
-            wait_until(what, f, caller);
+        if (!f.non_blocking())
+            wait_until_ready(what, f, caller);
         const auto returned = f.with_number(call);
         if (returned >= 0)
             return returned;

@@ -12,17 +12,14 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-#include <atomic>
 #include <chrono>
 #include <functional>
-#include <utility>
 #include <vector>
 
 namespace {
 
 using test::domains;
-using streams = std::pair<miou_unix::file_descr, miou_unix::file_descr>;
+using test::write_and_read;
 
 constexpr int crowd = 64;
 constexpr int turns = 100;
@@ -54,15 +51,9 @@ void write_one(const miou_unix::file_descr& to) {
     miou_unix::write(to, "x");
 }
 void read_one(const miou_unix::file_descr& from) {
-    char two[2]; // not full, or the next read would not ask the reactor
+    char two[2];
     ASSERT_EQ(miou_unix::read(from, two), 1u);
 }
-/// A read that always finds something at once.
-void write_and_read(const streams& ends) {
-    write_one(ends.first);
-    read_one(ends.second);
-}
-
 void wait_for_asio() {
     boost::asio::steady_timer timer{miou_unix::executor(), std::chrono::seconds{0}};
     timer.async_wait(miou_unix::use_fiber);
@@ -111,7 +102,7 @@ TEST(io_fairness, reads_that_always_find_something_leave_turns_to_who_accepts) {
 TEST(io_fairness, operations_of_asio_that_always_end_leave_turns_to_reads) {
     miou_unix::run({.domains = domains()}, [] {
         const auto ends = test::socket_pair();
-        const auto busy = [](const streams&) { wait_for_asio(); };
+        const auto busy = [](const test::ends&) { wait_for_asio(); };
         EXPECT_LT(repetitions_meanwhile(busy, [&] { write_and_read(ends); }),
                   turns * most_for_a_turn);
     });
@@ -119,32 +110,18 @@ TEST(io_fairness, operations_of_asio_that_always_end_leave_turns_to_reads) {
 
 TEST(io_fairness, a_crowd_that_is_always_ready_leaves_turns_to_reads_that_find_something_at_once) {
     miou_unix::run({.domains = domains()}, [] {
-        // Each task of the crowd has a partner: both park until the other one has written.
-        bool over = false;
-        long repetitions = 0;
-        std::vector<miou::promise<void>> tasks;
-        for (int i = 0; i < crowd; ++i) {
-            const auto ends = test::socket_pair();
-            tasks.push_back(miou::async([&, f = ends.first] {
-                while (!over) {
-                    write_one(f);
-                    read_one(f);
-                    ++repetitions;
-                }
-                miou_unix::shutdown(f, SHUT_WR);
-            }));
-            tasks.push_back(miou::async([f = ends.second] {
-                for (char two[2]; miou_unix::read(f, two) != 0;)
-                    write_one(f);
-            }));
-        }
-        const auto ends = test::socket_pair();
-        for (int i = 0; i < turns; ++i)
-            write_and_read(ends);
-        over = true;
-        for (const auto& each : tasks)
-            miou::await_exn(each);
-        EXPECT_LT(repetitions, turns * most_for_a_turn);
+        const auto pair = test::socket_pair();
+        const auto answered = [](const test::ends& both) {
+            const auto partner = miou::async([f = both.second] {
+                read_one(f);
+                write_one(f);
+            });
+            write_one(both.first);
+            read_one(both.first);
+            miou::await_exn(partner);
+        };
+        EXPECT_LT(repetitions_meanwhile(answered, [&] { write_and_read(pair); }),
+                  turns * most_for_a_turn);
     });
 }
 

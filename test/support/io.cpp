@@ -82,6 +82,12 @@ ends tcp_pair() {
     return {client, miou_unix::accept(listening).first};
 }
 
+void write_and_read(const ends& through) {
+    miou_unix::write(through.second, "x");
+    char two[2];
+    ASSERT_EQ(miou_unix::read(through.first, two), 1u);
+}
+
 void reset(const miou_unix::file_descr& connection) {
     const ::linger at_once{.l_onoff = 1, .l_linger = 0};
     ASSERT_EQ(::setsockopt(miou_unix::to_file_descr(connection), SOL_SOCKET, SO_LINGER, &at_once,

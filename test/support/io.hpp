@@ -57,6 +57,10 @@ ends pipe();
 /// Client and server of a connection over loopback. Suspends.
 ends tcp_pair();
 
+/// Writes a byte and reads it. Suspends. The read finds it at once, and leaves room: after one that
+/// does not the next one would not ask the reactor.
+void write_and_read(const ends& through);
+
 /// Closes `connection`, a TCP socket, by a reset.
 void reset(const miou_unix::file_descr& connection);
 
