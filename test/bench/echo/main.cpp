@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -22,9 +23,10 @@ using namespace bench::echo;
 constexpr const char* usage =
     R"(Usage: echo_bench [--repetitions=N] [--percent=N] [--work=TEXT] [--server=TEXT]
 An echo server of one thread on miou, on raw epoll and on Asio's callbacks, each a process on one
-processor; their clients, a closed loop that verifies every byte, on another one. Medians.
+processor; their clients, a closed loop that verifies every byte, on another one. Medians; those of
+ratios are of the ratios within each repetition.
 
-  --repetitions=N   of each measurement, the servers in turn (5)
+  --repetitions=N   of each measurement, the servers in turn (15)
   --percent=N       of the usual number of messages (100)
   --work=TEXT       only those with this in their name
   --server=TEXT     likewise
@@ -73,7 +75,7 @@ template <std::size_t Connections>
 std::vector<double> small_messages(server* serve, double scale) {
     const server_process server{serve, small_buffer};
     clients with{server.port(), Connections, small_message};
-    return {us_a_message(server, with, scaled(Connections == 1 ? 40'000 : 300'000, scale))};
+    return {us_a_message(server, with, scaled(Connections == 1 ? 15'000 : 100'000, scale))};
 }
 
 std::vector<double> many_connections(server* serve, double scale) {
@@ -83,7 +85,7 @@ std::vector<double> many_connections(server* serve, double scale) {
     clients with{server.port(), connections, small_message};
     with.exchange(1); // each has been accepted and has had one message
     const double connected = (server.processor_ns() - before) / 1000 / connections;
-    const double each = us_a_message(server, with, scaled(300'000, scale));
+    const double each = us_a_message(server, with, scaled(100'000, scale));
     return {each, connected, server.resident_bytes() / (1 << 20)};
 }
 
@@ -95,7 +97,7 @@ std::vector<double> short_connections(server* serve, double scale) {
             clients{server.port(), at_a_time, small_message}.exchange(1);
     };
     connect_and_leave(1'000);
-    const std::size_t connections = scaled(10'000, scale);
+    const std::size_t connections = scaled(4'000, scale);
     const double before = server.processor_ns();
     connect_and_leave(connections);
     return {(server.processor_ns() - before) / 1000 / static_cast<double>(connections)};
@@ -107,14 +109,14 @@ std::vector<double> system_calls(server* serve, double scale) {
     with.exchange(10'000);
     const std::atomic<std::uint64_t>& calls = server.counted_so_far().system_calls;
     const std::uint64_t before = calls;
-    const std::size_t exchanged = with.exchange(scaled(200'000, scale));
+    const std::size_t exchanged = with.exchange(scaled(100'000, scale));
     return {static_cast<double>(calls - before) / static_cast<double>(exchanged)};
 }
 
 std::vector<double> bulk(server* serve, double scale) {
     const server_process server{serve, large_message};
     clients with{server.port(), 16, large_message};
-    return {us_a_message(server, with, scaled(20'000, scale))};
+    return {us_a_message(server, with, scaled(7'000, scale))};
 }
 
 std::vector<work> catalogue() {
@@ -132,23 +134,33 @@ std::vector<work> catalogue() {
     };
 }
 
-void print_row(const figure& of, const std::vector<std::vector<double>>& measured) {
+using repetitions = std::vector<double>;
+
+/// Median of the ratios within each repetition: the machine changes from one to the next.
+double ratio(const repetitions& measured, const repetitions& base) {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < std::min(measured.size(), base.size()); ++i)
+        ratios.push_back(measured[i] / base[i]);
+    return median(std::move(ratios));
+}
+
+void print_row(const figure& of, const std::vector<repetitions>& measured) {
     double medians[std::size(contestants)];
     for (std::size_t i = 0; i < std::size(contestants); ++i)
         medians[i] = median(measured[i]);
-    const double over_raw = medians[of_miou] / medians[of_raw];
+    const double over_raw = ratio(measured[of_miou], measured[of_raw]);
     std::string gate;
     if (of.over_raw != 0)
         gate = over_raw <= of.over_raw ? "holds" : "DOES NOT HOLD";
     if (of.limit != 0)
         gate = medians[of_miou] <= of.limit ? "holds" : "DOES NOT HOLD";
     std::printf("%-40s %10.2f %10.2f %10.2f %9.2fx %9.2fx  %s\n", of.name.c_str(), medians[of_raw],
-                medians[of_asio], medians[of_miou], over_raw, medians[of_miou] / medians[of_asio],
-                gate.c_str());
+                medians[of_asio], medians[of_miou], over_raw,
+                ratio(measured[of_miou], measured[of_asio]), gate.c_str());
 }
 
 struct choice {
-    std::size_t repetitions = 5;
+    std::size_t repetitions = 15;
     double scale = 1;
     std::string work;   // a part of its first figure's name
     std::string server; // a part of its name
@@ -159,10 +171,11 @@ bool has(const std::string& text, const std::string& part) {
 }
 
 void run_work(const work& one, const choice& chosen) {
-    std::vector<std::vector<std::vector<double>>> measured(
-        one.figures.size(), std::vector<std::vector<double>>(std::size(contestants)));
+    std::vector<std::vector<repetitions>> measured(
+        one.figures.size(), std::vector<repetitions>(std::size(contestants)));
     for (std::size_t repetition = 0; repetition < chosen.repetitions; ++repetition)
-        for (std::size_t i = 0; i < std::size(contestants); ++i) {
+        for (std::size_t turn = 0; turn < std::size(contestants); ++turn) {
+            const std::size_t i = (repetition + turn) % std::size(contestants); // none always first
             if (!has(contestants[i].name, chosen.server))
                 continue;
             const std::vector<double> numbers = one.measure(contestants[i].serve, chosen.scale);
