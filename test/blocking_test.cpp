@@ -6,6 +6,7 @@
 #include "support/process.hpp"
 #include "support/sanitized.hpp"
 #include "support/tasks.hpp"
+#include "support/temporary_folder.hpp"
 
 #include "miou/promise.hpp"
 #include "miou_unix/miou_unix.hpp"
@@ -20,7 +21,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <utility>
@@ -374,10 +374,9 @@ TEST(blocking_calls, that_are_cancelled_let_the_descriptor_be_closed_and_its_num
 }
 
 TEST(blocking_calls, refuse_what_does_not_know_waiting) {
-    const auto path = std::filesystem::temp_directory_path() /
-                      ("miou-blocking-test-" + std::to_string(::getpid()));
+    const test::temporary_folder folder;
     miou_unix::run({.domains = domains()}, [&] {
-        for (const int fd : {::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600),
+        for (const int fd : {::open((folder / "file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600),
                              ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
                              ::open("/dev/null", O_RDWR | O_CLOEXEC)}) {
             ASSERT_GE(fd, 0);
@@ -388,7 +387,6 @@ TEST(blocking_calls, refuse_what_does_not_know_waiting) {
             ::close(fd);
         }
     });
-    std::filesystem::remove(path);
 }
 
 TEST(blocking_calls, refuse_what_is_no_descriptor) {

@@ -344,9 +344,7 @@ TEST(chat, what_is_no_member_gets_an_answer_of_http) {
 TEST(chat, arguments_that_make_no_sense_are_refused) {
     for (const strings& arguments : {strings{}, strings{"http"}, strings{"65536"}, strings{"-1"},
                                      strings{"0", "0"}, strings{"0", "1", "2"}}) {
-        strings command{test::program_of_docs("chat")};
-        command.insert(command.end(), arguments.begin(), arguments.end());
-        test::child_program program{command};
+        test::child_program program{test::command_of_program("chat", arguments)};
         EXPECT_EQ(program.wait(), 2);
         EXPECT_TRUE(program.prints("Usage: chat")) << program.printed();
     }

@@ -1,7 +1,7 @@
 // The echo server of docs/, as it is, with clients of all kinds.
 
+#include "support/child_program.hpp"
 #include "support/domains.hpp"
-#include "support/echo_server.hpp"
 #include "support/errors.hpp"
 #include "support/io.hpp"
 #include "support/sanitized.hpp"
@@ -18,6 +18,9 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -25,12 +28,33 @@ namespace {
 
 using test::child_program;
 using test::contains;
-using test::echo_command;
-using test::echo_server;
 using test::error_of;
 using test::numbered_bytes;
 namespace errc = boost::system::errc;
 using namespace std::chrono_literals;
+
+std::vector<std::string> echo(const std::vector<std::string>& options) {
+    return test::command_of_program("echo", options);
+}
+
+/// On a port that the system chose, over as many domains as the test.
+class echo_server : public child_program {
+public:
+    explicit echo_server(std::optional<unsigned> descriptors = {})
+        : child_program{echo({"--port=0", "--domains=" + std::to_string(test::domains())}),
+                        descriptors} {
+        const std::string before_port = "listening on 127.0.0.1:";
+        if (!prints(", Ctrl-C stops\n"))
+            throw std::runtime_error{"echo does not listen: " + printed()};
+        const std::string text = printed();
+        port_ = static_cast<std::uint16_t>(
+            std::stoi(text.substr(text.find(before_port) + before_port.size())));
+    }
+    std::uint16_t port() const noexcept { return port_; }
+
+private:
+    std::uint16_t port_ = 0;
+};
 
 miou_unix::file_descr connect_to(const echo_server& server) {
     auto f = miou_unix::tcpv4();
@@ -265,7 +289,7 @@ TEST(echo, says_that_its_port_is_taken) {
     const auto taken = miou_unix::tcpv4();
     miou_unix::bind_and_listen({.reuseport = false}, taken, test::loopback());
     const std::string port = std::to_string(miou_unix::getsockname(taken).port());
-    child_program program{echo_command({"--port=" + port, "--domains=0"})};
+    child_program program{echo({"--port=" + port, "--domains=0"})};
     EXPECT_EQ(program.wait(), 1);
     EXPECT_TRUE(contains(program.printed(), "Address already in use")) << program.printed();
 }
@@ -274,7 +298,7 @@ TEST(echo, refuses_options_that_make_no_sense) {
     for (const char* wrong :
          {"--port=", "--port=x", "--port=-1", "--port=65536", "--port=1x", "--domains=1024",
           "--domains=-1", "--domains=x", "--nonsense", "argument", "--port"}) {
-        child_program program{echo_command({wrong})};
+        child_program program{echo({wrong})};
         EXPECT_EQ(program.wait(), 2) << wrong;
         EXPECT_TRUE(contains(program.printed(), "echo: ") ||
                     contains(program.printed(), "Usage: echo"))
@@ -284,7 +308,7 @@ TEST(echo, refuses_options_that_make_no_sense) {
 
 TEST(echo, explains_itself) {
     for (const char* option : {"--help", "-h"}) {
-        child_program program{echo_command({option})};
+        child_program program{echo({option})};
         EXPECT_EQ(program.wait(), 0);
         EXPECT_TRUE(contains(program.printed(), "Usage: echo")) << program.printed();
     }

@@ -1,11 +1,12 @@
 // Programs that tasks launch, and the program that launches programs.
 
+#include "support/child_program.hpp"
 #include "support/domains.hpp"
-#include "support/echo_server.hpp"
 #include "support/errors.hpp"
 #include "support/io.hpp"
 #include "support/sanitized.hpp"
 #include "support/tasks.hpp"
+#include "support/temporary_folder.hpp"
 
 #include "miou/computation.hpp"
 #include "miou/promise.hpp"
@@ -21,7 +22,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <filesystem>
 #include <map>
 #include <string>
 #include <system_error>
@@ -193,7 +193,7 @@ TEST(child_process, a_handler_serves_many_that_end_at_once) { // as miou_unix.ml
 
 /// `launcher` with these commands.
 std::vector<std::string> launch(const std::vector<std::string>& commands) {
-    return test::command_of("LAUNCHER", commands);
+    return test::command_of_program("launcher", commands);
 }
 
 TEST(launcher, tells_how_a_program_ends) {
@@ -213,13 +213,12 @@ TEST(launcher, tells_how_a_program_ends) {
 }
 
 TEST(launcher, runs_all_at_the_same_time) {
-    const std::filesystem::path file = std::filesystem::temp_directory_path() /
-                                       ("miou-launcher-test-" + std::to_string(::getpid()));
-    const std::string first = "until [ -e " + file.string() + " ]; do sleep 0.01; done";
-    const std::string second = "touch " + file.string();
+    const test::temporary_folder folder;
+    const std::string file = folder / "file";
+    const std::string first = "until [ -e " + file + " ]; do sleep 0.01; done";
+    const std::string second = "touch " + file;
     child_program program{launch({first, second})};
     EXPECT_EQ(program.wait(), 0);
-    EXPECT_TRUE(std::filesystem::remove(file));
     for (const std::string& each : {first, second})
         EXPECT_TRUE(contains(program.printed(), each + ": exited with 0\n")) << program.printed();
 }

@@ -1,9 +1,9 @@
 // The programs of docs/ that are ports of OCaml's, as they are.
 
+#include "support/child_program.hpp"
 #include "support/domains.hpp"
-#include "support/echo_server.hpp"
-#include "support/http_program.hpp"
 #include "support/sanitized.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,8 +14,6 @@
 #include <map>
 #include <memory>
 #include <random>
-#include <sstream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -23,28 +21,14 @@ namespace {
 
 namespace fs = std::filesystem;
 using strings = std::vector<std::string>;
+using test::lines_of;
+using test::output_of;
 
 /// Starts a program of docs/ on `domains` domains.
 std::unique_ptr<test::child_program> start(const std::string& name, const strings& arguments = {},
                                            int domains = test::domains()) {
-    strings command{"/usr/bin/env", "MIOU_DOMAINS=" + std::to_string(domains),
-                    test::program_of_docs(name)};
-    command.insert(command.end(), arguments.begin(), arguments.end());
-    return std::make_unique<test::child_program>(command);
-}
-
-/// What it prints, if all is well.
-std::string output_of(test::child_program& program) {
-    EXPECT_EQ(program.wait(), 0) << program.printed();
-    return program.printed();
-}
-
-strings lines_of(const std::string& text) {
-    std::istringstream in{text};
-    strings lines;
-    for (std::string line; std::getline(in, line);)
-        lines.push_back(line);
-    return lines;
+    return std::make_unique<test::child_program>(
+        test::command_of_program(name, arguments, domains));
 }
 
 TEST(programs, the_bounded_queue_hands_over_everything_in_order) {
@@ -120,29 +104,13 @@ TEST(programs, the_small_scheduler_runs_what_was_put_into_the_background) {
     EXPECT_EQ(output_of(*start("small_scheduler")), "Hello\nWorld\n1 + 2 = 3\n");
 }
 
-/// An empty folder for one test.
-class temporary_folder {
-public:
-    temporary_folder() {
-        std::string name = (fs::temp_directory_path() / "miou-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr)
-            throw std::runtime_error{"no temporary folder"};
-        path = name;
-    }
-    ~temporary_folder() { fs::remove_all(path); }
-    temporary_folder(const temporary_folder&) = delete;
-    temporary_folder& operator=(const temporary_folder&) = delete;
-
-    fs::path path;
-};
-
 /// The hash of the tree that git makes of `folder`, with a line feed.
 std::string git_tree_of(const fs::path& folder) {
-    const temporary_folder repository;
+    const test::temporary_folder repository;
     const auto git = [&](const strings& arguments) {
         // The threshold puts the blobs into one pack, not into a file each.
-        strings command{"/usr/bin/env",
-                        "GIT_DIR=" + repository.path.string(),
+        strings command{"env",
+                        "GIT_DIR=" + repository.path().string(),
                         "GIT_WORK_TREE=" + folder.string(),
                         "GIT_CONFIG_GLOBAL=/dev/null",
                         "git",
@@ -153,8 +121,7 @@ std::string git_tree_of(const fs::path& folder) {
                         "-c",
                         "core.autocrlf=false"};
         command.insert(command.end(), arguments.begin(), arguments.end());
-        test::child_program program{command};
-        return output_of(program);
+        return output_of(command);
     };
     git({"init", "--quiet"});
     git({"add", "--all", "--force", folder.string()});
@@ -167,23 +134,23 @@ void write(const fs::path& file, const std::string& text) {
 }
 
 bool can_hash() {
-    return fs::exists(test::program_of_docs("merkle"));
+    return fs::exists(test::path_of_program("merkle"));
 }
 
 TEST(programs, the_merkle_tree_of_thousands_of_files_is_that_of_git) {
     if (!can_hash())
         GTEST_SKIP() << "merkle was not built: there is no libcrypto";
-    const temporary_folder tree;
+    const test::temporary_folder tree;
     std::minstd_rand random{1};
     constexpr int files = test::scaled(3000, 1000);
     for (int i = 0; i < files; ++i) {
         std::string text(random() % 9000, ' ');
         std::ranges::generate(text, [&] { return static_cast<char>(random() >> 8); });
-        write(tree.path / std::to_string(random() % 7) / std::to_string(random() % 31) /
+        write(tree / std::to_string(random() % 7) / std::to_string(random() % 31) /
                   ("file" + std::to_string(i)),
               text);
     }
-    EXPECT_EQ(output_of(*start("merkle", {tree.path})), git_tree_of(tree.path));
+    EXPECT_EQ(output_of(*start("merkle", {tree.path()})), git_tree_of(tree.path()));
 }
 
 TEST(programs, the_merkle_tree_of_a_real_source_tree_is_that_of_git) {
@@ -196,28 +163,28 @@ TEST(programs, the_merkle_tree_of_a_real_source_tree_is_that_of_git) {
 TEST(programs, the_merkle_tree_of_a_tree_with_all_that_is_special_is_that_of_git) {
     if (!can_hash())
         GTEST_SKIP() << "merkle was not built: there is no libcrypto";
-    const temporary_folder tree;
-    EXPECT_EQ(output_of(*start("merkle", {tree.path})), git_tree_of(tree.path));
+    const test::temporary_folder tree;
+    EXPECT_EQ(output_of(*start("merkle", {tree.path()})), git_tree_of(tree.path()));
     for (const char* each : {"a.b", "a/x", "a0", "a-b", "A", ".hidden", "b/.keep", "b.c/y", "b0/z",
                              "caf\u00e9", "with space", "executable", "empty"})
-        write(tree.path / each, each);
-    write(tree.path / "empty", "");
-    fs::permissions(tree.path / "executable", fs::perms::owner_all);
-    fs::create_symlink("a.b", tree.path / "link");
-    fs::create_symlink("nowhere/at/all", tree.path / "dangling");
-    fs::create_directory_symlink("a", tree.path / "link_to_folder");
-    fs::create_directories(tree.path / "no_file" / "within");
-    EXPECT_EQ(output_of(*start("merkle", {tree.path})), git_tree_of(tree.path));
+        write(tree / each, each);
+    write(tree / "empty", "");
+    fs::permissions(tree / "executable", fs::perms::owner_all);
+    fs::create_symlink("a.b", tree / "link");
+    fs::create_symlink("nowhere/at/all", tree / "dangling");
+    fs::create_directory_symlink("a", tree / "link_to_folder");
+    fs::create_directories(tree / "no_file" / "within");
+    EXPECT_EQ(output_of(*start("merkle", {tree.path()})), git_tree_of(tree.path()));
 }
 
 TEST(programs, the_merkle_tree_of_a_file_is_the_blob_of_git) {
     if (!can_hash())
         GTEST_SKIP() << "merkle was not built: there is no libcrypto";
-    const temporary_folder tree;
-    write(tree.path / "file", "hello\n");
-    EXPECT_EQ(output_of(*start("merkle", {tree.path / "file"})),
+    const test::temporary_folder tree;
+    write(tree / "file", "hello\n");
+    EXPECT_EQ(output_of(*start("merkle", {tree / "file"})),
               "ce013625030ba8dba906f756967f9e9ca394464a\n");
-    const auto missing = start("merkle", {tree.path / "missing"});
+    const auto missing = start("merkle", {tree / "missing"});
     EXPECT_EQ(missing->wait(), 1);
     EXPECT_NE(missing->printed().find("not found"), std::string::npos);
 }

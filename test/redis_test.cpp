@@ -1,9 +1,10 @@
 // The Redis client of docs/, against Debian's Redis server, and against servers that misbehave.
 
-#include "support/echo_server.hpp"
+#include "support/child_program.hpp"
 #include "support/errors.hpp"
 #include "support/io.hpp"
 #include "support/sanitized.hpp"
+#include "support/temporary_folder.hpp"
 
 #include "miou_unix/miou_unix.hpp"
 
@@ -20,8 +21,6 @@
 #include <functional>
 #include <optional>
 #include <set>
-#include <sstream>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,18 +33,12 @@ using strings = std::vector<std::string>;
 using test::child_program;
 using test::contains;
 using test::error_of;
+using test::lines_of;
+using test::output_of;
 
 strings operator+(strings left, const strings& right) {
     left.insert(left.end(), right.begin(), right.end());
     return left;
-}
-
-strings lines_of(const std::string& text) {
-    std::istringstream in{text};
-    strings lines;
-    for (std::string line; std::getline(in, line);)
-        lines.push_back(line);
-    return lines;
 }
 
 /// A port on which nobody listens.
@@ -60,28 +53,14 @@ std::string port_option(std::uint16_t port) {
     return "--port=" + std::to_string(port);
 }
 
-/// `redis_client` with these arguments.
+/// How to start `redis_client` with these arguments.
 strings redis_client(const strings& arguments) {
-    return strings{std::string{std::getenv("PROGRAMS")} + "/redis_client"} + arguments;
-}
-
-/// What it prints when it ends with `status`.
-std::string output_of(child_program&& program, int status = EXIT_SUCCESS) {
-    EXPECT_EQ(program.wait(), status) << program.printed();
-    return program.printed();
+    return test::command_of_program("redis_client", arguments);
 }
 
 /// A folder of its own, where the commands lie that a client reads.
 class redis_client_alone : public testing::Test {
 protected:
-    redis_client_alone() {
-        std::string name = (fs::temp_directory_path() / "miou-redis-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr)
-            throw std::runtime_error{"no temporary folder"};
-        folder = name;
-    }
-    ~redis_client_alone() override { fs::remove_all(folder); }
-
     /// How to start a client that reads `commands` from standard input.
     strings reading(const std::string& commands, const strings& options) {
         const fs::path file = folder / ("commands_" + std::to_string(files_++));
@@ -89,7 +68,7 @@ protected:
         return strings{"/bin/sh", "-c", "exec \"$@\" < \"$0\"", file} + redis_client(options);
     }
 
-    fs::path folder;
+    const test::temporary_folder folder;
 
 private:
     int files_ = 0;
@@ -101,10 +80,10 @@ protected:
     redis() {
         do {
             port = free_port(); // until somebody else takes it
-            server.emplace(strings{"/usr/bin/env", "setpriv", "--pdeathsig", "KILL", "redis-server",
-                                   "--bind", "127.0.0.1", "--port", std::to_string(port),
-                                   "--unixsocket", folder / "socket", "--save", "", "--appendonly",
-                                   "no", "--dir", folder});
+            server.emplace(strings{"setpriv", "--pdeathsig", "KILL", "redis-server", "--bind",
+                                   "127.0.0.1", "--port", std::to_string(port), "--unixsocket",
+                                   folder / "socket", "--save", "", "--appendonly", "no", "--dir",
+                                   folder.path()});
         } while (!server->prints("Ready to accept connections") &&
                  contains(server->printed(), "Address already in use"));
         EXPECT_TRUE(server->prints("Ready to accept connections")) << server->printed();
@@ -144,7 +123,7 @@ TEST_F(redis, replies_are_printed_as_redis_cli_prints_them) {
           strings{"LRANGE", "missing", "0", "-1"},
           strings{"EVAL", "return {1, {2, {'a', false}, {}}, {{{'b'}}}, 'c'}", "0"},
           strings{"EVAL", "local t = {} for i = 1, 100 do t[i] = {i, {i}} end return t", "0"}}) {
-        const strings cli{"/usr/bin/env", "redis-cli", "--no-raw", "-p", std::to_string(port)};
+        const strings cli{"redis-cli", "--no-raw", "-p", std::to_string(port)};
         EXPECT_EQ(reply_to(command), output_of(child_program{cli + command})) << command[0];
     }
 }
@@ -311,7 +290,7 @@ TEST_F(redis, a_password_is_needed_where_the_server_wants_one) {
     reply_to({"CONFIG", "SET", "requirepass", "secret"});
     const strings ping = redis_client(to_server({"PING"}));
     const auto with_password = [&](const std::string& password) {
-        return child_program{strings{"/usr/bin/env", "REDISCLI_AUTH=" + password} + ping};
+        return child_program{strings{"env", "REDISCLI_AUTH=" + password} + ping};
     };
     EXPECT_EQ(output_of(child_program{ping}, 1), "(error) NOAUTH Authentication required.\n");
     EXPECT_TRUE(contains(output_of(with_password("wrong"), 1), "(failed) AUTH: WRONGPASS "));

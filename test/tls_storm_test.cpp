@@ -5,6 +5,7 @@
 #include "support/errors.hpp"
 #include "support/process.hpp"
 #include "support/sanitized.hpp"
+#include "support/temporary_folder.hpp"
 
 #include "miou/miou.hpp"
 #include "miou_unix/miou_unix.hpp"
@@ -23,10 +24,7 @@
 
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
 #include <atomic>
-#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <optional>
@@ -86,16 +84,12 @@ std::pair<trickle, trickle> connection(randomness& random) {
 /// For clients and servers.
 ssl::context& tls() {
     static ssl::context made = [] {
-        namespace fs = std::filesystem;
-        const fs::path folder =
-            fs::temp_directory_path() / ("miou_tls_storm_" + std::to_string(::getpid()));
-        fs::create_directories(folder);
+        const test::temporary_folder folder;
         test::make_certificate(folder / "certificate.pem", folder / "key.pem");
         ssl::context context{ssl::context::tls};
         context.use_certificate_chain_file(folder / "certificate.pem");
         context.use_private_key_file(folder / "key.pem", ssl::context::pem);
         SSL_CTX_set_session_cache_mode(context.native_handle(), SSL_SESS_CACHE_OFF);
-        fs::remove_all(folder);
         return context;
     }();
     return made;

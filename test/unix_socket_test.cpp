@@ -5,6 +5,7 @@
 #include "support/io.hpp"
 #include "support/process.hpp"
 #include "support/tasks.hpp"
+#include "support/temporary_folder.hpp"
 
 #include "miou/promise.hpp"
 #include "miou_unix/miou_unix.hpp"
@@ -33,26 +34,10 @@ using test::numbered_bytes;
 using endpoint = boost::asio::local::stream_protocol::endpoint;
 namespace errc = boost::system::errc;
 
-/// A folder that is there while this lives.
-class folder {
-public:
-    folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "miou-XXXXXX").string();
-        path_ = ::mkdtemp(pattern.data());
-    }
-    ~folder() { std::filesystem::remove_all(path_); }
-    folder(const folder&) = delete;
-    folder& operator=(const folder&) = delete;
-
-    std::string path(const std::string& name) const { return (path_ / name).string(); }
-    /// A path of that many characters.
-    std::string path_of_length(std::size_t length) const {
-        return path(std::string(length - path("").size(), 'x'));
-    }
-
-private:
-    std::filesystem::path path_;
-};
+/// A path in `folder` of that many characters.
+std::string path_of_length(const test::temporary_folder& folder, std::size_t length) {
+    return folder / std::string(length - (folder / "").string().size(), 'x');
+}
 
 /// A name in no folder; a leading NUL makes it one.
 miou_unix::sockaddr abstract(const std::string& name) {
@@ -90,9 +75,9 @@ void exchange(const miou_unix::file_descr& listening, const miou_unix::sockaddr&
 }
 
 TEST(unix_socket, at_a_path_works_like_tcp) {
-    const folder dir;
+    const test::temporary_folder folder;
     miou_unix::run({.domains = domains()}, [&] {
-        const endpoint address{dir.path("socket")};
+        const endpoint address{(folder / "socket").string()};
         const auto listening = miou_unix::unix_socket();
         miou_unix::bind_and_listen(listening, address);
         exchange(listening, address);
@@ -116,8 +101,8 @@ TEST(unix_socket, with_a_name_that_the_system_chose_works_likewise) {
 }
 
 TEST(unix_socket, a_path_that_exists_is_in_use_until_it_is_unlinked) {
-    const folder dir;
-    const endpoint address{dir.path("socket")};
+    const test::temporary_folder folder;
+    const endpoint address{(folder / "socket").string()};
     {
         const auto first = miou_unix::unix_socket();
         miou_unix::bind_and_listen(first, address);
@@ -129,13 +114,13 @@ TEST(unix_socket, a_path_that_exists_is_in_use_until_it_is_unlinked) {
 }
 
 TEST(unix_socket, where_nobody_listens_a_connection_is_an_error) {
-    const folder dir;
+    const test::temporary_folder folder;
     miou_unix::run({.domains = domains()}, [&] {
-        EXPECT_EQ(error_of([&] { connect_to(endpoint{dir.path("nothing")}); }),
+        EXPECT_EQ(error_of([&] { connect_to(endpoint{(folder / "nothing").string()}); }),
                   errc::no_such_file_or_directory);
         EXPECT_EQ(error_of([] { connect_to(abstract("miou: nobody is here")); }),
                   errc::connection_refused);
-        const endpoint left{dir.path("left")};
+        const endpoint left{(folder / "left").string()};
         {
             const auto gone = miou_unix::unix_socket();
             miou_unix::bind_and_listen(gone, left);
@@ -177,14 +162,14 @@ TEST(unix_socket, who_waits_for_the_queue_is_cancelled_and_closed_like_others) {
 }
 
 TEST(unix_socket, a_bad_address_is_an_error) {
-    const folder dir;
+    const test::temporary_folder folder;
     miou_unix::run({.domains = domains()}, [&] {
         const auto f = miou_unix::unix_socket();
         EXPECT_NE(error_of([&] { miou_unix::bind_and_listen(f, test::loopback()); }),
                   errc::success);
         EXPECT_NE(error_of([&] { miou_unix::connect(f, test::loopback(9)); }), errc::success);
         const auto tcp = miou_unix::tcpv4();
-        const endpoint path{dir.path_of_length(50)};
+        const endpoint path{path_of_length(folder, 50)};
         EXPECT_EQ(error_of([&] { miou_unix::bind_and_listen(tcp, path); }),
                   errc::address_family_not_supported);
         EXPECT_EQ(error_of([&] { miou_unix::connect(tcp, path); }),
@@ -193,15 +178,15 @@ TEST(unix_socket, a_bad_address_is_an_error) {
 }
 
 TEST(unix_socket, a_path_that_is_too_long_is_refused) {
-    const folder dir;
+    const test::temporary_folder folder;
     constexpr std::size_t most = sizeof(::sockaddr_un::sun_path);
-    EXPECT_EQ(error_of([&] { endpoint{dir.path_of_length(most)}; }), errc::filename_too_long);
+    EXPECT_EQ(error_of([&] { endpoint{path_of_length(folder, most)}; }), errc::filename_too_long);
     // Raw, the system takes one without a terminator, and none that is longer.
     struct {
         sa_family_t family = AF_UNIX;
         char path[200] = {};
     } raw;
-    std::strcpy(raw.path, dir.path_of_length(most + 10).c_str());
+    std::strcpy(raw.path, path_of_length(folder, most + 10).c_str());
     const auto* const address = reinterpret_cast<const struct ::sockaddr*>(&raw);
     const auto f = miou_unix::unix_socket();
     const auto bind = [&](std::size_t length) {
@@ -211,7 +196,7 @@ TEST(unix_socket, a_path_that_is_too_long_is_refused) {
     EXPECT_EQ(error_of([&] { bind(most + 1); }), errc::invalid_argument);
     EXPECT_THROW(bind(sizeof raw.path), std::invalid_argument);
     bind(most);
-    EXPECT_EQ(miou_unix::getsockname(f).to_string(), "unix:" + dir.path_of_length(most));
+    EXPECT_EQ(miou_unix::getsockname(f).to_string(), "unix:" + path_of_length(folder, most));
     EXPECT_THROW(static_cast<void>(endpoint{miou_unix::getsockname(f)}), std::invalid_argument);
 }
 
@@ -222,23 +207,23 @@ TEST(unix_address, prints_paths_and_names) {
     EXPECT_EQ(text(abstract(std::string("a\0b", 3))), "unix:@a@b");
     EXPECT_EQ(text(endpoint{""}), "unix:");
     EXPECT_EQ(text({}), "unspecified");
-    const folder dir;
+    const test::temporary_folder folder;
     const auto f = miou_unix::unix_socket();
     EXPECT_EQ(text(miou_unix::getsockname(f)), "unix:");
-    miou_unix::bind_and_listen(f, endpoint{dir.path("socket")});
-    EXPECT_EQ(text(miou_unix::getsockname(f)), "unix:" + dir.path("socket"));
+    miou_unix::bind_and_listen(f, endpoint{(folder / "socket").string()});
+    EXPECT_EQ(text(miou_unix::getsockname(f)), "unix:" + (folder / "socket").string());
     EXPECT_EQ(text(miou_unix::getsockname(listen_somewhere())).substr(0, 6), "unix:@");
 }
 
 TEST(unix_address, converts_to_an_endpoint_and_back) {
-    const folder dir;
+    const test::temporary_folder folder;
     for (const std::string& path :
          {std::string{"/run/socket"}, std::string{"x"}, std::string{}, std::string("\0name", 5),
-          dir.path_of_length(sizeof(::sockaddr_un::sun_path) - 1)})
+          path_of_length(folder, sizeof(::sockaddr_un::sun_path) - 1)})
         EXPECT_EQ(endpoint{miou_unix::sockaddr{endpoint{path}}}.path(), path);
     const auto f = miou_unix::unix_socket();
-    miou_unix::bind_and_listen(f, endpoint{dir.path("socket")});
-    EXPECT_EQ(endpoint{miou_unix::getsockname(f)}.path(), dir.path("socket"));
+    miou_unix::bind_and_listen(f, endpoint{(folder / "socket").string()});
+    EXPECT_EQ(endpoint{miou_unix::getsockname(f)}.path(), (folder / "socket").string());
     EXPECT_THROW(static_cast<void>(endpoint{test::loopback()}), std::invalid_argument);
 }
 

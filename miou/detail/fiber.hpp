@@ -82,6 +82,11 @@ public:
     /// While it is suspended.
     unsigned exceptions_in_flight() const noexcept { return exceptions_.uncaught; }
 
+    /// In a signal handler: whether the access to `address` was one below its stack.
+    bool has_overflown_at(const void* address) const noexcept {
+        return memory_.base != nullptr && memory_.has_guard_at(address);
+    }
+
     fiber* next_idle = nullptr; // while it is on a free list
 
 private:

@@ -308,6 +308,7 @@ void scheduler::trim_idle_fibers() noexcept {
 // --- Boot and shutdown, hooks --------------------------------------------------------------------
 
 void scheduler::enter(unique_function<events(domain_uid)>& make_events) {
+    overflows_.emplace();
     entered_from_ = std::exchange(this_scheduler, this);
     look_at_tracing();
     try {
@@ -315,6 +316,7 @@ void scheduler::enter(unique_function<events(domain_uid)>& make_events) {
             events_ = make_events(uid_);
     } catch (...) {
         this_scheduler = entered_from_;
+        overflows_.reset();
         throw;
     }
 }
@@ -329,6 +331,7 @@ void scheduler::leave() noexcept {
     }
     events_ = {};
     this_scheduler = entered_from_;
+    overflows_.reset();
 }
 
 void scheduler::refuse_outside_of_task(const char* caller) {

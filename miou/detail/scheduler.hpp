@@ -5,6 +5,7 @@
 #include "miou/detail/fiber.hpp"
 #include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
+#include "miou/detail/overflow_report.hpp"
 #include "miou/detail/random.hpp"
 #include "miou/detail/run_state.hpp"
 #include "miou/detail/task.hpp"
@@ -18,6 +19,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -82,6 +84,14 @@ public:
                                                                                 : nullptr;
     }
     task& current() const noexcept { return *current_; }
+    /// In a signal handler: the running task, if it was an overflow of its stack that touched
+    /// `address`. Else null.
+    const task* overflown_at(const void* address) const noexcept {
+        return current_ != nullptr && current_->context != nullptr &&
+                       current_->context->has_overflown_at(address)
+                   ? current_
+                   : nullptr;
+    }
     /// Calls `fn`, which may do nothing that needs a task, from the running task.
     template <class F>
     void outside_of_tasks(F&& fn) {
@@ -236,7 +246,8 @@ private:
     unsigned failed_selects_ = 0; // in a row
     std::vector<syscall_uid> cancelled_syscalls_;
     std::list<std::shared_ptr<hook_entry>> hooks_;
-    scheduler* entered_from_ = nullptr; // the thread's previous scheduler: runs nest
+    scheduler* entered_from_ = nullptr;        // the thread's previous scheduler: runs nest
+    std::optional<overflow_report> overflows_; // while entered
     mail stop_mail_{mail_kind::stop};
     mail signals_mail_{mail_kind::signals};
     atomic<bool> signals_mailed_ = false; // from the mailing until it is read

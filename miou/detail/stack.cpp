@@ -45,6 +45,11 @@ void install_guard(std::byte* page) {
 
 } // namespace
 
+bool stack::has_guard_at(const void* address) const noexcept {
+    const auto* const at = static_cast<const std::byte*>(address);
+    return at >= base - page_size() && at < base;
+}
+
 stack stack_pool::take() {
     if (!unused_.empty()) {
         const stack reused = unused_.back();

@@ -12,6 +12,8 @@ struct stack {
     std::size_t size = 0;
 
     std::byte* top() const noexcept { return base + size; }
+    /// Whether `address` lies in its guard page. Also in a signal handler.
+    bool has_guard_at(const void* address) const noexcept;
 };
 
 /// The stacks of one domain.

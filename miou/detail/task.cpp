@@ -2,6 +2,9 @@
 
 #include "miou/detail/scheduler.hpp"
 
+#include <charconv>
+#include <iterator>
+
 namespace miou::detail {
 
 void* task::operator new(std::size_t size) {
@@ -16,10 +19,27 @@ void task::operator delete(void* block, std::size_t size) noexcept {
 }
 
 std::string task::describe() const {
-    std::string text = "task " + std::to_string(uid);
-    if (site.line != 0)
-        text += std::string{" (spawned at "} + site.file + ":" + std::to_string(site.line) + ")";
+    std::string text;
+    describe([](void* to, std::string_view piece) { *static_cast<std::string*>(to) += piece; },
+             &text);
     return text;
+}
+
+void task::describe(void (*add)(void* text, std::string_view piece), void* text) const {
+    const auto add_number = [&](std::uint64_t number) {
+        char digits[20];
+        const char* const end = std::to_chars(std::begin(digits), std::end(digits), number).ptr;
+        add(text, {digits, end});
+    };
+    add(text, "task ");
+    add_number(uid);
+    if (site.line == 0)
+        return;
+    add(text, " (spawned at ");
+    add(text, site.file);
+    add(text, ":");
+    add_number(site.line);
+    add(text, ")");
 }
 
 } // namespace miou::detail

@@ -16,6 +16,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 
 namespace miou {
 
@@ -146,6 +147,8 @@ public:
 
     /// `task 12 (spawned at echo.cpp:45)`.
     std::string describe() const;
+    /// The same, in pieces: also in a signal handler.
+    void describe(void (*add)(void* text, std::string_view piece), void* text) const;
     promise_uid number() const noexcept { return promise_uid{uid}; }
 
 protected:

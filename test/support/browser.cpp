@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <regex>
@@ -43,20 +43,8 @@ bool runs_with(const std::string& text) {
 
 } // namespace
 
-browser::folder::folder() {
-    std::string name = fs::temp_directory_path() / "miou_browser_XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr)
-        throw std::system_error{errno, std::generic_category(), name};
-    path = name;
-}
-
-browser::folder::~folder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-}
-
 browser::browser() {
-    driver_.emplace(std::vector<std::string>{"/usr/bin/env", "chromedriver", "--port=0"});
+    driver_.emplace(std::vector<std::string>{"chromedriver", "--port=0"});
     std::smatch found;
     driver_->prints("successfully on port ");
     driver_->prints(".\n");
@@ -74,7 +62,7 @@ browser::browser() {
                             "--disable-component-update",
                             "--disable-sync",
                             "--remote-debugging-pipe", // it ends when the driver does, in any way
-                            "--user-data-dir=" + profile_.path.string()};
+                            "--user-data-dir=" + profile_.path().string()};
     const json::value capabilities{{"timeouts", {{"script", 20'000}}},
                                    {"goog:chromeOptions", {{"args", flags}}}};
     const json::value made =
@@ -93,9 +81,9 @@ browser::~browser() {
 }
 
 void browser::wait_for_end() {
-    for (const deadline soon; runs_with(profile_.path);)
+    for (const deadline soon; runs_with(profile_.path());)
         if (soon.has_passed()) {
-            ADD_FAILURE() << "a browser with the profile " << profile_.path << " is left";
+            ADD_FAILURE() << "a browser with the profile " << profile_.path() << " is left";
             return;
         }
 }

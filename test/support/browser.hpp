@@ -1,11 +1,11 @@
 // A real browser, driven by the WebDriver protocol (https://www.w3.org/TR/webdriver2/).
 #pragma once
 
-#include "support/echo_server.hpp"
+#include "support/child_program.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <boost/json/value.hpp>
 
-#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -32,20 +32,11 @@ public:
     boost::json::value evaluate(const std::string& body);
 
 private:
-    /// A new folder, which goes with everything that is in it.
-    struct folder {
-        folder();
-        ~folder();
-        folder(const folder&) = delete;
-        folder& operator=(const folder&) = delete;
-        std::filesystem::path path;
-    };
-
     boost::json::value call(const std::string& method, const std::string& path,
                             const boost::json::value& body);
     void wait_for_end();
 
-    folder profile_;
+    temporary_folder profile_;
     std::optional<child_program> driver_;
     std::string url_; // of the driver, then of its session
 };

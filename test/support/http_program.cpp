@@ -4,43 +4,25 @@
 #include "support/io.hpp"
 
 #include <csignal>
-#include <cstdlib>
 #include <regex>
 #include <stdexcept>
+#include <utility>
 
 namespace test {
 namespace {
 
-using strings = std::vector<std::string>;
-
-strings command_of_server(const std::string& name, const strings& options) {
-    strings made{"/usr/bin/env", "MIOU_DOMAINS=" + std::to_string(domains()), program_of_docs(name),
-                 "0"};
-    made.insert(made.end(), options.begin(), options.end());
-    return made;
+std::vector<std::string> command_of_server(const std::string& name,
+                                           std::vector<std::string> options) {
+    options.insert(options.begin(), "0"); // the port
+    return command_of_program(name, options, domains());
 }
 
 } // namespace
 
-std::string program_of_docs(const std::string& name) {
-    const char* const folder = std::getenv("PROGRAMS");
-    if (folder == nullptr)
-        throw std::runtime_error{"PROGRAMS does not say where they are: start this by Meson"};
-    return std::string{folder} + '/' + name;
-}
-
-std::string output_of(const strings& command) {
-    strings found{"/usr/bin/env"};
-    found.insert(found.end(), command.begin(), command.end());
-    child_program program{found};
-    EXPECT_EQ(program.wait(), 0) << program.printed();
-    return program.printed();
-}
-
-http_program::http_program(const std::string& name, const strings& options,
+http_program::http_program(const std::string& name, std::vector<std::string> options,
                            const std::string& scheme)
     : scheme_{scheme}
-    , program_{command_of_server(name, options)} {
+    , program_{command_of_server(name, std::move(options))} {
     std::smatch found;
     const bool speaks = program_.prints("\n"); // "listening on ..."
     const std::string text = program_.printed();

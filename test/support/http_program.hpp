@@ -2,7 +2,7 @@
 #pragma once
 
 #include "miou_unix/file_descr.hpp"
-#include "support/echo_server.hpp"
+#include "support/child_program.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,17 +12,11 @@
 
 namespace test {
 
-/// Where a program of docs/ was built.
-std::string program_of_docs(const std::string& name);
-
-/// What a command prints, which must end well.
-std::string output_of(const std::vector<std::string>& command);
-
 /// A program that says "listening on 127.0.0.1:PORT", over as many domains as the test.
 class http_program {
 public:
     /// `options` come after the port, which the system chooses.
-    explicit http_program(const std::string& name, const std::vector<std::string>& options = {},
+    explicit http_program(const std::string& name, std::vector<std::string> options = {},
                           const std::string& scheme = "http");
 
     std::uint16_t port() const noexcept { return port_; }

@@ -1,7 +1,8 @@
-#include "support/echo_server.hpp"
+#include "support/child_program.hpp"
 
-#include "support/domains.hpp"
 #include "support/io.hpp"
+
+#include <gtest/gtest.h>
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 
@@ -35,7 +37,7 @@ using namespace std::chrono_literals;
     ::posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
     ::pid_t pid = -1;
     const int error =
-        ::posix_spawn(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
+        ::posix_spawnp(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
     ::posix_spawn_file_actions_destroy(&actions);
     if (error != 0)
         throw std::system_error{error, std::generic_category(), command[0]};
@@ -148,29 +150,47 @@ bool child_program::comes_down_to(std::size_t descriptors) const {
     return true;
 }
 
-std::vector<std::string> command_of(const char* variable, const std::vector<std::string>& options) {
-    const char* const path = std::getenv(variable);
-    if (path == nullptr)
-        throw std::runtime_error{std::string{variable} +
-                                 " does not say where the program is: start this by Meson"};
-    std::vector<std::string> command{path};
-    command.insert(command.end(), options.begin(), options.end());
+std::string output_of(child_program& program, int status) {
+    EXPECT_EQ(program.wait(), status) << program.printed();
+    return program.printed();
+}
+
+std::string output_of(child_program&& program, int status) {
+    return output_of(program, status);
+}
+
+std::string output_of(const std::vector<std::string>& command) {
+    return output_of(child_program{command});
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+    std::istringstream in{text};
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(in, line);)
+        lines.push_back(line);
+    return lines;
+}
+
+std::string path_of_program(const std::string& name) {
+    const char* const folder = std::getenv("PROGRAMS");
+    if (folder == nullptr)
+        throw std::runtime_error{"PROGRAMS does not say where they are: start this by Meson"};
+    return std::string{folder} + '/' + name;
+}
+
+std::vector<std::string> command_of_program(const std::string& name,
+                                            const std::vector<std::string>& arguments) {
+    std::vector<std::string> command{path_of_program(name)};
+    command.insert(command.end(), arguments.begin(), arguments.end());
     return command;
 }
 
-std::vector<std::string> echo_command(const std::vector<std::string>& options) {
-    return command_of("ECHO", options);
-}
-
-echo_server::echo_server(std::optional<unsigned> descriptors)
-    : child_program{echo_command({"--port=0", "--domains=" + std::to_string(domains())}),
-                    descriptors} {
-    const std::string before_port = "listening on 127.0.0.1:";
-    if (!prints(", Ctrl-C stops\n"))
-        throw std::runtime_error{"echo does not listen: " + printed()};
-    const std::string text = printed();
-    port_ = static_cast<std::uint16_t>(
-        std::stoi(text.substr(text.find(before_port) + before_port.size())));
+std::vector<std::string> command_of_program(const std::string& name,
+                                            const std::vector<std::string>& arguments,
+                                            int domains) {
+    std::vector<std::string> command = command_of_program(name, arguments);
+    command.insert(command.begin(), {"env", "MIOU_DOMAINS=" + std::to_string(domains)});
+    return command;
 }
 
 } // namespace test

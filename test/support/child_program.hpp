@@ -1,11 +1,10 @@
-// The program `echo` of docs/ as a child process.
+// Programs as child processes.
 #pragma once
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <condition_variable>
-#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -17,7 +16,8 @@ namespace test {
 /// A program that runs. What it prints is read all the time, so it never waits for that.
 class child_program {
 public:
-    /// `descriptors` is the most that it may open.
+    /// The first word names a file, or a program that is looked for in PATH. `descriptors` is the
+    /// most that it may open.
     explicit child_program(const std::vector<std::string>& command,
                            std::optional<unsigned> descriptors = {});
     /// Kills it, if it is still there.
@@ -54,19 +54,20 @@ private:
     std::jthread reader_;
 };
 
-/// The program that the environment's `variable` names, with these options.
-std::vector<std::string> command_of(const char* variable, const std::vector<std::string>& options);
-/// `echo` with these options.
-std::vector<std::string> echo_command(const std::vector<std::string>& options);
+/// What it prints until it ends, which it must do with `status`.
+std::string output_of(child_program& program, int status = 0);
+std::string output_of(child_program&& program, int status = 0);
+/// The same of a program that is started for that, and ends well.
+std::string output_of(const std::vector<std::string>& command);
+std::vector<std::string> lines_of(const std::string& text);
 
-/// `echo` on a port that the system chose, over as many domains as the test.
-class echo_server : public child_program {
-public:
-    explicit echo_server(std::optional<unsigned> descriptors = {});
-    std::uint16_t port() const noexcept { return port_; }
-
-private:
-    std::uint16_t port_ = 0;
-};
+/// Where a program of docs/ was built.
+std::string path_of_program(const std::string& name);
+/// How to start it.
+std::vector<std::string> command_of_program(const std::string& name,
+                                            const std::vector<std::string>& arguments = {});
+/// How to start it over that many domains.
+std::vector<std::string> command_of_program(const std::string& name,
+                                            const std::vector<std::string>& arguments, int domains);
 
 } // namespace test
