@@ -12,9 +12,6 @@
 
 #include <gtest/gtest.h>
 
-#include <sys/resource.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -28,7 +25,6 @@ namespace {
 
 using test::child_program;
 using test::contains;
-using test::error_of;
 using test::numbered_bytes;
 namespace errc = boost::system::errc;
 using namespace std::chrono_literals;

@@ -22,7 +22,7 @@ protected:
 };
 
 TEST_F(fetch, gets_many_urls_in_parallel_and_shows_how_far_it_is) {
-    test::http_server here{tls()};
+    test::http_server here{certificate_and_key()};
     strings arguments{"--ca=" + certificate};
     for (int i = 0; i < 100; ++i)
         arguments.push_back(here.url("/bytes/" + std::to_string(i * i * 50)));
@@ -37,7 +37,7 @@ TEST_F(fetch, gets_many_urls_in_parallel_and_shows_how_far_it_is) {
 }
 
 TEST_F(fetch, says_for_each_url_what_failed_and_gets_the_others) {
-    test::http_server here{tls()};
+    test::http_server here{certificate_and_key()};
     const auto silent = test::listen_on_loopback();
     const std::string port = std::to_string(miou_unix::getsockname(silent).port());
     test::child_program client{
@@ -57,7 +57,7 @@ TEST_F(fetch, says_for_each_url_what_failed_and_gets_the_others) {
 }
 
 TEST_F(fetch, trusts_no_certificate_that_nobody_vouches_for) {
-    test::http_server here{tls()};
+    test::http_server here{certificate_and_key()};
     test::child_program client{command({here.url("/")})};
     EXPECT_EQ(client.wait(), 1);
     EXPECT_TRUE(client.prints("certificate verify failed")) << client.printed();

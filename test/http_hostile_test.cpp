@@ -41,7 +41,7 @@ TEST_F(http_hostile, headers_without_end_are_cut_off) {
 }
 
 TEST_F(http_hostile, tls_garbage_harms_nobody) {
-    test::http_server here{tls()};
+    test::http_server here{certificate_and_key()};
     miou_unix::run({.domains = 0}, [&] {
         for (int i = 0; i < 20; ++i) {
             const auto f = here.connect();
@@ -118,7 +118,7 @@ TEST_F(http_hostile, clients_that_stall_are_cut_off_and_the_others_are_served) {
 }
 
 TEST_F(http_hostile, over_tls_who_stops_to_read_is_cut_off) {
-    test::http_server here{tls(), {"--idle=1"}};
+    test::http_server here{certificate_and_key(), {"--idle=1"}};
     const std::size_t before = here.program().open_descriptors();
     test::child_program client{{"curl", "-sS", "--cacert", certificate, "-D", "-", "-o",
                                 "/dev/null", here.url("/bytes/1000000000000")}};

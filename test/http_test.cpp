@@ -72,7 +72,7 @@ TEST_F(http, large_bodies_go_both_ways_in_constant_memory) {
 
 TEST_F(http, over_tls_curl_verifies_the_certificate_and_every_byte) {
     const std::string sent = body();
-    test::http_server here{tls()};
+    test::http_server here{certificate_and_key()};
     EXPECT_EQ(curl({here.url("/")}), "hello from miou\n");
     curl({"--data-binary", "@" + sent, "-o", back, here.url("/echo")});
     EXPECT_TRUE(same(sent, back));
@@ -80,7 +80,7 @@ TEST_F(http, over_tls_curl_verifies_the_certificate_and_every_byte) {
 }
 
 TEST_F(http, openssl_talks_to_it) {
-    test::http_server here{tls()};
+    test::http_server here{certificate_and_key()};
     const std::string address = here.url("").substr(std::string{"https://"}.size());
     const std::string talk =
         output_of({"sh", "-c",

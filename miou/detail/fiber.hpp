@@ -43,7 +43,7 @@ struct fiber_thread {
     fiber_thread() noexcept;
 
     exception_state* const exceptions; // the runtime's, of this thread
-    fiber* entered = nullptr;          // the target of the last switch, for one that begins
+    fiber* entered = nullptr;          // the running one: the target of the last switch
 #ifdef MIOU_TSAN
     sigset_t signals; // the mask, during a switch
 #endif

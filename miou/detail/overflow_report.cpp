@@ -2,7 +2,9 @@
 
 #include "miou/detail/sanitizers.hpp"
 #include "miou/detail/scheduler.hpp"
+#include "miou/detail/stack.hpp"
 
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -15,31 +17,32 @@ namespace miou::detail {
 
 #if defined(MIOU_ASAN) || defined(MIOU_TSAN)
 
-overflow_report::overflow_report() = default;
+overflow_report::overflow_report(stack_pool&) {}
 overflow_report::~overflow_report() = default;
 
 #else
 
 namespace {
 
-// Also for the user's handler, which goes on after ours: one that prints a backtrace, say.
-constexpr std::size_t alternate_stack_size = std::size_t{64} << 10;
-
-std::mutex guard;           // of the rest
-std::size_t reports = 0;    // that live
-bool installed = false;     // also behind a handler of the user's, which may call ours
-struct sigaction before {}; // constant while installed
+std::mutex guard;
+std::size_t reports = 0; // that live
 
 /// What does not fit is left out.
-class fixed_text {
+class fixed_line {
 public:
     void add(std::string_view piece) noexcept {
-        const std::size_t fits = std::min(piece.size(), sizeof text_ - size_);
+        const std::size_t fits = std::min(piece.size(), sizeof text_ - 1 - size_);
         std::copy_n(piece.data(), fits, text_ + size_);
         size_ += fits;
     }
-    void write_to(int fd) const noexcept {
-        [[maybe_unused]] const ::ssize_t ignored = ::write(fd, text_, size_);
+    /// Unless nobody reads it, which would raise SIGPIPE, or only later.
+    void write_to(int fd) noexcept {
+        constexpr int patience_ms = 100;
+        text_[size_] = '\n';
+        ::pollfd asked{fd, POLLOUT, 0};
+        if (::poll(&asked, 1, patience_ms) == 1 && asked.revents == POLLOUT) {
+            [[maybe_unused]] const ::ssize_t ignored = ::write(fd, text_, size_ + 1);
+        }
     }
 
 private:
@@ -48,46 +51,32 @@ private:
 };
 
 void report(const task& overflown) noexcept {
-    fixed_text line;
+    fixed_line line;
     line.add("miou: stack overflow in ");
     overflown.describe(
-        [](void* to, std::string_view piece) { static_cast<fixed_text*>(to)->add(piece); }, &line);
-    line.add("\n");
+        [](void* to, std::string_view piece) { static_cast<fixed_line*>(to)->add(piece); }, &line);
     line.write_to(STDERR_FILENO);
-}
-
-bool was_sent(const siginfo_t& signal) noexcept {
-    return signal.si_code <= 0; // by `kill` or the like, in place of a fault
-}
-
-bool is_function(const struct sigaction& action) noexcept {
-    return (action.sa_flags & SA_SIGINFO) != 0 ||
-           (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN);
-}
-
-void go_on_as_before(int number, siginfo_t* info, void* context) {
-    if ((before.sa_flags & SA_SIGINFO) != 0) {
-        before.sa_sigaction(number, info, context);
-    } else if (is_function(before)) {
-        before.sa_handler(number);
-    } else if (before.sa_handler == SIG_DFL || !was_sent(*info)) {
-        ::signal(number, SIG_DFL);
-        if (was_sent(*info))
-            ::raise(number);
-        // A fault happens once more on return.
-    }
 }
 
 extern "C" {
 // static: a C name is one for the whole program, whatever namespace it stands in.
-static void on_fault(int number, siginfo_t* info, void* context) {
+static void on_fault(int number, siginfo_t* info, void*) {
     const int saved = errno;
-    if (const scheduler* const here = this_scheduler; here != nullptr && !was_sent(*info))
+    const bool at_address = info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR;
+    if (const scheduler* const here = this_scheduler; here != nullptr && at_address)
         if (const task* const overflown = here->overflown_at(info->si_addr))
             report(*overflown);
+    ::signal(number, SIG_DFL);
+    if (!at_address) // such a fault happens once more on return
+        ::raise(number);
     errno = saved;
-    go_on_as_before(number, info, context);
 }
+}
+
+struct sigaction action_of_segv() noexcept {
+    struct sigaction found {};
+    ::sigaction(SIGSEGV, nullptr, &found);
+    return found;
 }
 
 bool is_ours(const struct sigaction& action) noexcept {
@@ -96,51 +85,48 @@ bool is_ours(const struct sigaction& action) noexcept {
 
 void install_handler() noexcept {
     const std::scoped_lock lock{guard};
-    if (reports++ != 0)
+    ++reports;
+    if (action_of_segv().sa_handler != SIG_DFL)
         return;
-    struct sigaction current {};
-    ::sigaction(SIGSEGV, nullptr, &current);
-    if (installed && is_function(current))
-        return;
-    before = current;
     struct sigaction ours {};
     ours.sa_sigaction = &on_fault;
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
     ::sigemptyset(&ours.sa_mask);
-    installed = ::sigaction(SIGSEGV, &ours, nullptr) == 0;
+    ::sigaction(SIGSEGV, &ours, nullptr);
 }
 
 void remove_handler() noexcept {
     const std::scoped_lock lock{guard};
-    if (--reports != 0)
-        return;
-    struct sigaction current {};
-    ::sigaction(SIGSEGV, nullptr, &current);
-    if (is_ours(current))
-        installed = ::sigaction(SIGSEGV, &before, nullptr) != 0;
+    if (--reports == 0 && is_ours(action_of_segv()))
+        ::signal(SIGSEGV, SIG_DFL);
+}
+
+stack_t alternate_stack() noexcept {
+    stack_t found{};
+    ::sigaltstack(nullptr, &found);
+    return found;
 }
 
 } // namespace
 
-overflow_report::overflow_report() {
-    stack_t current{};
-    ::sigaltstack(nullptr, &current);
-    if ((current.ss_flags & SS_DISABLE) != 0) {
-        alternate_stack_ = std::make_unique_for_overwrite<std::byte[]>(alternate_stack_size);
-        const stack_t ours{
-            .ss_sp = alternate_stack_.get(), .ss_flags = 0, .ss_size = alternate_stack_size};
-        ::sigaltstack(&ours, nullptr);
+overflow_report::overflow_report(stack_pool& stacks) {
+    if ((alternate_stack().ss_flags & SS_DISABLE) != 0) {
+        const stack taken = stacks.take();
+        stack_t ours{};
+        ours.ss_sp = taken.base;
+        ours.ss_size = taken.size;
+        if (::sigaltstack(&ours, nullptr) == 0)
+            alternate_stack_ = taken.base;
     }
     install_handler();
 }
 
 overflow_report::~overflow_report() {
     remove_handler();
-    stack_t current{};
-    ::sigaltstack(nullptr, &current);
-    if (alternate_stack_ == nullptr || current.ss_sp != alternate_stack_.get())
+    if (alternate_stack_ == nullptr || alternate_stack().ss_sp != alternate_stack_)
         return;
-    const stack_t none{.ss_sp = nullptr, .ss_flags = SS_DISABLE, .ss_size = 0};
+    stack_t none{};
+    none.ss_flags = SS_DISABLE;
     ::sigaltstack(&none, nullptr);
 }
 

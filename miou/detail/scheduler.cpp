@@ -308,7 +308,7 @@ void scheduler::trim_idle_fibers() noexcept {
 // --- Boot and shutdown, hooks --------------------------------------------------------------------
 
 void scheduler::enter(unique_function<events(domain_uid)>& make_events) {
-    overflows_.emplace();
+    overflows_.emplace(stacks_);
     entered_from_ = std::exchange(this_scheduler, this);
     look_at_tracing();
     try {

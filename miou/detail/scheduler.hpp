@@ -84,13 +84,14 @@ public:
                                                                                 : nullptr;
     }
     task& current() const noexcept { return *current_; }
-    /// In a signal handler: the running task, if it was an overflow of its stack that touched
-    /// `address`. Else null.
+    /// In a signal handler: the running task, also one that this run is nested in, if it was an
+    /// overflow of its stack that touched `address`. Else null.
     const task* overflown_at(const void* address) const noexcept {
-        return current_ != nullptr && current_->context != nullptr &&
-                       current_->context->has_overflown_at(address)
-                   ? current_
-                   : nullptr;
+        for (const scheduler* each = this; each != nullptr; each = each->entered_from_)
+            if (const fiber* const running = each->thread_.entered;
+                running != nullptr && running->has_overflown_at(address))
+                return each->current_;
+        return nullptr;
     }
     /// Calls `fn`, which may do nothing that needs a task, from the running task.
     template <class F>

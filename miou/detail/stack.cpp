@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace miou::detail {
@@ -29,16 +30,25 @@ constexpr std::size_t slab_size = std::size_t{64} << 20;
 // the others to go on.
 constexpr std::size_t left_to_the_heap = std::size_t{16} << 20;
 
-std::size_t slot_size() noexcept {
-    return page_size() + usable_size;
+/// A large frame is touched by the compiler's code at least once in so many bytes: no step over it.
+std::size_t guard_size() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    return page_size();
+#else
+    return std::max(page_size(), std::size_t{64} << 10);
+#endif
 }
 
-void install_guard(std::byte* page) {
-    static const bool by_madvise = [page] {
-        return ::madvise(page, page_size(), madv_guard_install) == 0;
+std::size_t slot_size() noexcept {
+    return guard_size() + usable_size;
+}
+
+void install_guard(std::byte* begin) {
+    static const bool by_madvise = [begin] {
+        return ::madvise(begin, guard_size(), madv_guard_install) == 0;
     }();
-    const int failed = by_madvise ? ::madvise(page, page_size(), madv_guard_install)
-                                  : ::mprotect(page, page_size(), PROT_NONE);
+    const int failed = by_madvise ? ::madvise(begin, guard_size(), madv_guard_install)
+                                  : ::mprotect(begin, guard_size(), PROT_NONE);
     if (failed)
         throw no_stack{errno};
 }
@@ -47,7 +57,7 @@ void install_guard(std::byte* page) {
 
 bool stack::has_guard_at(const void* address) const noexcept {
     const auto* const at = static_cast<const std::byte*>(address);
-    return at >= base - page_size() && at < base;
+    return at >= base - guard_size() && at < base;
 }
 
 stack stack_pool::take() {
@@ -62,7 +72,7 @@ stack stack_pool::take() {
         unused_.reserve(2 * cut_ + 16);
     install_guard(uncut_);
     ++cut_;
-    const stack fresh{uncut_ + page_size(), usable_size};
+    const stack fresh{uncut_ + guard_size(), usable_size};
     uncut_ += slot_size();
     uncut_size_ -= slot_size();
     return fresh;

@@ -1,6 +1,5 @@
 #include "support/browser.hpp"
 
-#include "support/http_program.hpp"
 #include "support/io.hpp"
 
 #include <boost/json/src.hpp> // the library, which is compiled nowhere else

@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,7 +53,13 @@ child_program::child_program(const std::vector<std::string>& command,
                  "ulimit -n " + std::to_string(*descriptors) + "; exec \"$0\" \"$@\""};
     whole.insert(whole.end(), command.begin(), command.end());
     const auto [from, to] = raw_pipe();
-    pid_ = start(whole, to);
+    try {
+        pid_ = start(whole, to);
+    } catch (...) {
+        ::close(from);
+        ::close(to);
+        throw;
+    }
     ::close(to);
     reader_ = std::jthread{[this, from = from] { drain(from); }};
 }

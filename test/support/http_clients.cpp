@@ -22,7 +22,7 @@ http_server::http_server(const strings& certificate_and_key, strings options)
     : http_program{"http_server", joined(std::move(options), certificate_and_key),
                    certificate_and_key.empty() ? "http" : "https"} {}
 
-strings http_clients::tls() const {
+strings http_clients::certificate_and_key() const {
     if (!std::filesystem::exists(certificate))
         make_certificate(certificate, key);
     return {certificate, key};

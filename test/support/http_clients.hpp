@@ -21,10 +21,12 @@ public:
 /// A test whose clients trust the certificate of its servers.
 class http_clients : public testing::Test {
 protected:
-    /// The arguments of a server over TLS.
-    std::vector<std::string> tls() const;
+    /// The arguments of a server over TLS. Makes them when they are first needed.
+    std::vector<std::string> certificate_and_key() const;
     /// The arguments of a server for each of the two schemes.
-    std::vector<std::vector<std::string>> plain_and_tls() const { return {{}, tls()}; }
+    std::vector<std::vector<std::string>> plain_and_tls() const {
+        return {{}, certificate_and_key()};
+    }
     /// What it prints.
     std::string curl(const std::vector<std::string>& arguments) const;
 
