@@ -1,5 +1,7 @@
 #include "load.hpp"
 
+#include "checked.hpp"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,16 +12,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <stdexcept>
-#include <system_error>
 
 namespace bench::echo {
 namespace {
-
-int checked(int returned, const char* call) {
-    if (returned < 0)
-        throw std::system_error{errno, std::generic_category(), call};
-    return returned;
-}
 
 int connected_to(std::uint16_t port) {
     const int fd = checked(::socket(AF_INET, SOCK_STREAM, 0), "socket");

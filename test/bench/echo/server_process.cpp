@@ -1,17 +1,16 @@
 #include "server_process.hpp"
 
-#include "../measure.hpp"
+#include "checked.hpp"
+#include "placement.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -20,17 +19,9 @@
 #include <fstream>
 #include <new>
 #include <system_error>
-#include <thread>
 
 namespace bench::echo {
 namespace {
-
-template <class T>
-T checked(T returned, const char* call) {
-    if (returned < 0)
-        throw std::system_error{errno, std::generic_category(), call};
-    return returned;
-}
 
 int listen_on_loopback() {
     const int fd = checked(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), "socket");
@@ -47,13 +38,6 @@ std::uint16_t port_of(int fd) {
     ::socklen_t size = sizeof address;
     checked(::getsockname(fd, reinterpret_cast<::sockaddr*>(&address), &size), "getsockname");
     return ntohs(address.sin_port);
-}
-
-void run_on_processor(unsigned number) {
-    ::cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(number, &set);
-    ::sched_setaffinity(0, sizeof set, &set); // a container may forbid it: then they share
 }
 
 [[noreturn]] void be_server(server* what, int listening, std::size_t buffer) {
@@ -83,7 +67,7 @@ server_process::server_process(server* what, std::size_t buffer) {
         be_server(what, listening, buffer);
     }
     ::close(listening);
-    run_on_processor(std::thread::hardware_concurrency() - 1);
+    run_on_processor(last_processor());
 }
 
 server_process::~server_process() {

@@ -1,0 +1,31 @@
+// Clients in a process of their own.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bench::echo {
+
+/// `clients` on the last processor, with the descriptors of a whole process to themselves. Killed
+/// at the end.
+class client_process {
+public:
+    /// As the constructor of `clients`. Throws if it fails there.
+    client_process(std::uint16_t port, std::size_t count, std::size_t size);
+    ~client_process();
+    client_process(const client_process&) = delete;
+    client_process& operator=(const client_process&) = delete;
+
+    /// As that of `clients`. Throws if it fails there.
+    std::size_t exchange(std::size_t messages);
+
+private:
+    std::size_t answer();
+
+    ::pid_t pid_;
+    int channel_;
+};
+
+} // namespace bench::echo
