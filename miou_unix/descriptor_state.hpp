@@ -6,12 +6,38 @@
 
 #include <boost/system/error_code.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 namespace miou_unix {
+
+/// Whether a call that may find nothing is worth a system call: after each failure in a row half as
+/// often, down to every 16th time. Any thread; of two at the same time one may not count.
+class optimism {
+public:
+    bool allows_a_try() noexcept {
+        const std::uint8_t left = left_.load(std::memory_order_relaxed);
+        if (left != 0)
+            left_.store(left - 1, std::memory_order_relaxed);
+        return left == 0;
+    }
+    void learn(bool succeeded) noexcept {
+        const int skipped = skipped_.load(std::memory_order_relaxed);
+        const auto next =
+            static_cast<std::uint8_t>(succeeded ? 0 : std::min(2 * skipped + 1, most_skipped));
+        skipped_.store(next, std::memory_order_relaxed);
+        left_.store(next, std::memory_order_relaxed);
+    }
+
+private:
+    static constexpr int most_skipped = 15;
+    std::atomic<std::uint8_t> skipped_ = 0; // after the last failure
+    std::atomic<std::uint8_t> left_ = 0;    // of them
+};
 
 /// Any thread, but for what the functions say.
 class descriptor_state {
@@ -41,9 +67,12 @@ public:
     void close();
     int release();
 
-    /// The last read filled its buffer: there is more, most likely.
-    bool expects_more() const noexcept { return expects_more_.load(std::memory_order_relaxed); }
-    void expect_more(bool more) noexcept { expects_more_.store(more, std::memory_order_relaxed); }
+    /// The last read filled its buffer: there is more, or the peer waits for an answer.
+    bool may_have_more() const noexcept { return may_have_more_.load(std::memory_order_relaxed); }
+    void set_may_have_more(bool more) noexcept {
+        may_have_more_.store(more, std::memory_order_relaxed);
+    }
+    optimism& reads_of_more() noexcept { return reads_of_more_; }
 
 private:
     std::shared_ptr<open_descriptor> shut();
@@ -54,7 +83,8 @@ private:
     const bool non_blocking_;
     const int number_; // also when it is closed
     std::atomic<bool> closed_ = false;
-    std::atomic<bool> expects_more_ = false;
+    std::atomic<bool> may_have_more_ = false;
+    optimism reads_of_more_;
     // Most descriptors are used by one domain alone, which finds its view here without the lock: no
     // other one can destroy it. Null while there is none. `first_` is written before.
     std::atomic<const reactor::door*> home_of_first_ = nullptr;

@@ -139,18 +139,44 @@ void start_read(operation& op, asio_socket& from, const Buffers& into) {
         from.async_receive(into, op.completion());
 }
 
-/// Of `mutable_buffer` or `several_buffers`.
+/// One system call. Of `mutable_buffer` or `several_buffers`, here and below.
+template <class Buffers>
+::ssize_t read_now(const descriptor_state& f, int fd, const Buffers& into) noexcept {
+    return f.is_socket() ? receive_once(fd, into) : read_once(fd, into);
+}
+
+/// Without reading by Asio.
+template <class Buffers>
+std::size_t read_directly(descriptor_state& f, const Buffers& into, const char* caller) {
+    return static_cast<std::size_t>(
+        retry(wait_type::read, f, caller, [&](int fd) { return read_now(f, fd, into); }));
+}
+
+/// After a read that filled its buffer: there is more, or the peer waits for an answer. What is as
+/// large as that is read when its task runs: if it were read ahead of the other tasks, it would
+/// have left the cache by then.
+template <class Buffers>
+std::size_t read_more(descriptor_state& f, const Buffers& into, const char* caller) {
+    if (f.reads_of_more().allows_a_try()) {
+        miou::consume_budget();
+        const ::ssize_t got = f.with_number([&](int fd) { return read_now(f, fd, into); });
+        f.reads_of_more().learn(got >= 0);
+        if (got >= 0)
+            return static_cast<std::size_t>(got);
+        if (!would_block(errno) && errno != EINTR)
+            throw_errno(errno, caller);
+    }
+    wait_until(wait_type::read, f, caller);
+    return read_directly(f, into, caller);
+}
+
 template <class Buffers>
 std::size_t read_what_comes(descriptor_state& f, const Buffers& into) {
     constexpr const char* caller = "miou_unix::read";
-    // A blocking descriptor must be waited for. One that filled the last buffer most likely has
-    // more: the system call finds it without going through the reactor.
-    if (!f.non_blocking() || f.expects_more()) {
-        const ::ssize_t got = retry(wait_type::read, f, caller, [&](int fd) {
-            return f.is_socket() ? receive_once(fd, into) : read_once(fd, into);
-        });
-        return static_cast<std::size_t>(got);
-    }
+    if (!f.non_blocking()) // which must be waited for
+        return read_directly(f, into, caller);
+    if (f.may_have_more())
+        return read_more(f, into, caller);
     miou::consume_budget();
     for (;;)
         if (const auto got =
@@ -165,7 +191,7 @@ std::size_t read_into(const file_descr& f, const Buffers& into) {
     if (size == 0)
         return 0;
     const std::size_t got = read_what_comes(f.state(), into);
-    f.state().expect_more(got == size);
+    f.state().set_may_have_more(got == size);
     return got;
 }
 

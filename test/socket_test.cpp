@@ -356,6 +356,38 @@ TEST(read, many_tasks_on_one_descriptor_share_the_bytes) {
     });
 }
 
+// After a read that filled its buffer the next one is tried at once, ever more rarely if that has
+// found nothing.
+
+TEST(read, after_full_buffers_finds_what_comes_later_what_is_there_and_the_end) {
+    constexpr std::size_t full = 4;
+    const auto read_full = [](const miou_unix::file_descr& f, std::size_t place) {
+        char buffer[full];
+        EXPECT_EQ(miou_unix::read(f, buffer), full);
+        EXPECT_TRUE(numbered_bytes{}.matches(buffer, full, place));
+    };
+    miou_unix::run({.domains = domains()}, [&] {
+        for (std::size_t vain = 0; vain < 40; ++vain)
+            for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
+                std::size_t place = 0;
+                for (std::size_t i = 0; i < vain; ++i, place += full) {
+                    const auto writer = test::anywhere([place, f = to] {
+                        miou::yield();
+                        miou_unix::write(f, numbered_bytes{}.from(place, full));
+                    });
+                    read_full(from, place);
+                    miou::await_exn(writer);
+                }
+                miou_unix::write(to, numbered_bytes{}.from(place, 20 * full));
+                miou_unix::close(to);
+                for (int i = 0; i < 20; ++i, place += full)
+                    read_full(from, place);
+                char buffer[full];
+                EXPECT_EQ(miou_unix::read(from, buffer), 0u);
+            }
+    });
+}
+
 // A reactor that has found something often enough tries a read before it hands it to Asio.
 
 /// Reads what is there already until that is what the domain expects.

@@ -1,6 +1,7 @@
 // Stands before the functions of the C library.
 #include "counters.hpp"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -40,6 +41,9 @@ extern "C" {
 }
 ::ssize_t write(int fd, const void* from, std::size_t size) {
     return counted(SYS_write, fd, from, size);
+}
+int poll(::pollfd* asked, ::nfds_t size, int timeout) {
+    return static_cast<int>(counted(SYS_poll, asked, size, timeout));
 }
 int epoll_wait(int epoll, ::epoll_event* events, int most, int timeout) {
     return static_cast<int>(
