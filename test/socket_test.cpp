@@ -360,7 +360,7 @@ TEST(read, many_tasks_on_one_descriptor_share_the_bytes) {
 // found nothing.
 
 TEST(read, after_full_buffers_finds_what_comes_later_what_is_there_and_the_end) {
-    constexpr std::size_t full = 4;
+    static constexpr std::size_t full = 4;
     const auto read_full = [](const miou_unix::file_descr& f, std::size_t place) {
         char buffer[full];
         EXPECT_EQ(miou_unix::read(f, buffer), full);
