@@ -16,6 +16,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace miou_unix {
 namespace {
@@ -139,44 +140,28 @@ void start_read(operation& op, asio_socket& from, const Buffers& into) {
         from.async_receive(into, op.completion());
 }
 
-/// One system call. Of `mutable_buffer` or `several_buffers`, here and below.
-template <class Buffers>
-::ssize_t read_now(const descriptor_state& f, int fd, const Buffers& into) noexcept {
-    return f.is_socket() ? receive_once(fd, into) : read_once(fd, into);
-}
-
-/// Without reading by Asio.
+/// Without reading by Asio. What is as large as the last buffer is read when its task runs: if it
+/// were read ahead of the other tasks, it would have left the cache by then. Of `mutable_buffer` or
+/// `several_buffers`, here and below.
 template <class Buffers>
 std::size_t read_directly(descriptor_state& f, const Buffers& into, const char* caller) {
-    return static_cast<std::size_t>(
-        retry(wait_type::read, f, caller, [&](int fd) { return read_now(f, fd, into); }));
-}
-
-/// After a read that filled its buffer: there is more, or the peer waits for an answer. What is as
-/// large as that is read when its task runs: if it were read ahead of the other tasks, it would
-/// have left the cache by then.
-template <class Buffers>
-std::size_t read_more(descriptor_state& f, const Buffers& into, const char* caller) {
-    if (f.reads_of_more().allows_a_try()) {
-        miou::consume_budget();
-        const ::ssize_t got = f.with_number([&](int fd) { return read_now(f, fd, into); });
-        f.reads_of_more().learn(got >= 0);
-        if (got >= 0)
-            return static_cast<std::size_t>(got);
-        if (!would_block(errno) && errno != EINTR)
-            throw_errno(errno, caller);
-    }
-    wait_until(wait_type::read, f, caller);
-    return read_directly(f, into, caller);
+    bool tries = f.reads_of_more().allows_a_try();
+    if (!tries && f.non_blocking()) // a blocking one is waited for in any case
+        wait_until(wait_type::read, f, caller);
+    const ::ssize_t got = retry(wait_type::read, f, caller, [&](int fd) {
+        const ::ssize_t now = f.is_socket() ? receive_once(fd, into) : read_once(fd, into);
+        if (std::exchange(tries, false))
+            f.reads_of_more().learn(now >= 0);
+        return now;
+    });
+    return static_cast<std::size_t>(got);
 }
 
 template <class Buffers>
 std::size_t read_what_comes(descriptor_state& f, const Buffers& into) {
     constexpr const char* caller = "miou_unix::read";
-    if (!f.non_blocking()) // which must be waited for
+    if (!f.non_blocking() || f.may_have_more())
         return read_directly(f, into, caller);
-    if (f.may_have_more())
-        return read_more(f, into, caller);
     miou::consume_budget();
     for (;;)
         if (const auto got =

@@ -30,7 +30,7 @@ constexpr std::size_t slab_size = std::size_t{64} << 20;
 // the others to go on.
 constexpr std::size_t left_to_the_heap = std::size_t{16} << 20;
 
-/// A large frame is touched by the compiler's code at least once in so many bytes: no step over it.
+/// The compiler's code touches a large frame at least once in so many bytes, so none steps over it.
 std::size_t guard_size() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     return page_size();

@@ -6,13 +6,13 @@
 
 namespace miou::detail {
 
-/// The usable memory of one stack; the guard page lies right below `base`.
+/// The usable memory of one stack; the guard lies right below `base`.
 struct stack {
     std::byte* base = nullptr;
     std::size_t size = 0;
 
     std::byte* top() const noexcept { return base + size; }
-    /// Whether `address` lies in its guard page. Also in a signal handler.
+    /// Whether `address` lies in its guard. Also in a signal handler.
     bool has_guard_at(const void* address) const noexcept;
 };
 
