@@ -2,17 +2,10 @@
 
 #include "checked.hpp"
 #include "load.hpp"
-#include "placement.hpp"
 
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <exception>
 #include <stdexcept>
 
 namespace bench::echo {
@@ -27,49 +20,43 @@ bool hear(int channel, std::size_t& number) {
     return ::recv(channel, &number, sizeof number, 0) == sizeof number;
 }
 
-[[noreturn]] void be_clients(int channel, std::uint16_t port, std::size_t count, std::size_t size) {
-    try {
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        run_on_processor(last_processor());
-        clients with{port, count, size};
-        tell(channel, count); // they are connected
-        for (std::size_t messages = 0; hear(channel, messages);)
-            tell(channel, with.exchange(messages));
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "bench: the clients failed: %s\n", error.what());
-    }
-    ::_exit(EXIT_FAILURE);
+std::array<int, 2> make_channel() {
+    std::array<int, 2> ends;
+    checked(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends.data()), "socketpair");
+    return ends;
+}
+
+void serve_parent(int channel, clients& with) {
+    tell(channel, 0); // they are connected
+    for (std::size_t messages = 0; hear(channel, messages);)
+        tell(channel, with.exchange(messages));
 }
 
 } // namespace
 
-client_process::client_process(std::uint16_t port, std::size_t count, std::size_t size) {
-    int ends[2];
-    checked(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), "socketpair");
-    pid_ = checked(::fork(), "fork");
-    if (pid_ == 0) {
-        ::close(ends[0]);
-        be_clients(ends[1], port, count, size);
-    }
-    ::close(ends[1]);
-    channel_ = ends[0];
+client_process::client_process(std::uint16_t port, std::size_t count, std::size_t size)
+    : channel_{make_channel()}
+    , process_{last_processor(), "the clients' process", [&] {
+                   ::close(channel_[0]);
+                   clients with{port, count, size};
+                   serve_parent(channel_[1], with);
+               }} {
+    ::close(channel_[1]);
     answer();
 }
 
 client_process::~client_process() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    ::close(channel_);
+    ::close(channel_[0]);
 }
 
 std::size_t client_process::exchange(std::size_t messages) {
-    tell(channel_, messages);
+    tell(channel_[0], messages);
     return answer();
 }
 
 std::size_t client_process::answer() {
     std::size_t number = 0;
-    if (!hear(channel_, number))
+    if (!hear(channel_[0], number))
         throw std::runtime_error{"the clients' process has ended"};
     return number;
 }

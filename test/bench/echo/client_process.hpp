@@ -1,15 +1,15 @@
 // Clients in a process of their own.
 #pragma once
 
-#include <sys/types.h>
+#include "pinned_process.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
 namespace bench::echo {
 
-/// `clients` on the last processor, with the descriptors of a whole process to themselves. Killed
-/// at the end.
+/// `clients` on the last processor, with the descriptors of a whole process to themselves.
 class client_process {
 public:
     /// As the constructor of `clients`. Throws if it fails there.
@@ -24,8 +24,8 @@ public:
 private:
     std::size_t answer();
 
-    ::pid_t pid_;
-    int channel_;
+    const std::array<int, 2> channel_; // the first end is ours
+    const pinned_process process_;
 };
 
 } // namespace bench::echo

@@ -2,9 +2,8 @@
 #pragma once
 
 #include "counters.hpp"
+#include "pinned_process.hpp"
 #include "servers.hpp"
-
-#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -16,21 +15,29 @@ namespace bench::echo {
 class server_process {
 public:
     server_process(server* what, std::size_t buffer);
-    ~server_process();
-    server_process(const server_process&) = delete;
-    server_process& operator=(const server_process&) = delete;
 
     std::uint16_t port() const noexcept { return port_; }
     /// Processor time so far, in nanoseconds.
     double processor_ns() const;
     double resident_bytes() const;
     /// What it has counted so far.
-    const counters& counted_so_far() const noexcept { return *counted_; }
+    const counters& counted_so_far() const noexcept { return *counted_.here; }
 
 private:
+    /// In memory that both processes share.
+    struct shared_counters {
+        shared_counters();
+        ~shared_counters();
+        shared_counters(const shared_counters&) = delete;
+        shared_counters& operator=(const shared_counters&) = delete;
+        counters* here;
+    };
+
+    server_process(server* what, std::size_t buffer, int listening);
+
     std::uint16_t port_;
-    ::pid_t pid_;
-    counters* counted_; // in memory that both share
+    const shared_counters counted_;
+    const pinned_process process_;
 };
 
 } // namespace bench::echo

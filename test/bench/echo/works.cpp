@@ -107,17 +107,19 @@ std::vector<numbers> short_connections(const servers& of, double scale) {
     for (server* const each : of)
         all.push_back(std::make_unique<server_process>(each, small_buffer));
     const auto connect_and_leave = [&](const server_process& to, std::size_t connections) {
-        for (std::size_t i = 0; i < connections; i += at_a_time)
+        std::size_t done = 0;
+        for (; done < connections; done += at_a_time)
             clients{to.port(), at_a_time, small_message}.exchange(1);
+        return done;
     };
     for (const auto& each : all)
         connect_and_leave(*each, 1'000);
-    const std::size_t connections = scaled(10'000, scale) / rounds;
+    const std::size_t connections = scaled(10'000 / rounds, scale);
     std::vector<double> used(all.size());
     take_turns(all.size(), [&](std::size_t i) {
         const double before = processor_us(*all[i]);
-        connect_and_leave(*all[i], connections);
-        used[i] += (processor_us(*all[i]) - before) / static_cast<double>(rounds * connections);
+        const auto done = static_cast<double>(connect_and_leave(*all[i], connections));
+        used[i] += (processor_us(*all[i]) - before) / (rounds * done);
     });
     return each_alone(used);
 }

@@ -1,0 +1,63 @@
+// A child process on one processor.
+#pragma once
+
+#include "checked.hpp"
+
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <thread>
+
+namespace bench::echo {
+
+inline unsigned last_processor() {
+    return std::thread::hardware_concurrency() - 1;
+}
+
+/// The calling thread. A container may forbid it: then it shares one with others.
+inline void run_on_processor(unsigned number) noexcept {
+    ::cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(number, &set);
+    ::sched_setaffinity(0, sizeof set, &set);
+}
+
+/// Killed at the end, and with its parent.
+class pinned_process {
+public:
+    /// Runs `body` in a fork of this process. What it throws is said of `who`.
+    template <class Body>
+    pinned_process(unsigned processor, const char* who, Body body)
+        : id_{checked(::fork(), "fork")} {
+        if (id_ != 0)
+            return;
+        try {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            run_on_processor(processor);
+            body();
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "bench: %s failed: %s\n", who, error.what());
+        }
+        ::_exit(EXIT_FAILURE);
+    }
+    ~pinned_process() {
+        ::kill(id_, SIGTERM); // profilers write what they have
+        ::waitpid(id_, nullptr, 0);
+    }
+    pinned_process(const pinned_process&) = delete;
+    pinned_process& operator=(const pinned_process&) = delete;
+
+    ::pid_t id() const noexcept { return id_; }
+
+private:
+    ::pid_t id_;
+};
+
+} // namespace bench::echo
