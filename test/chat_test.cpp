@@ -319,9 +319,8 @@ TEST(chat, what_is_no_member_gets_an_answer_of_http) {
     const strings upgrade{
         "-H", "Connection: upgrade",       "-H", "Upgrade: websocket",
         "-H", "Sec-WebSocket-Version: 13", "-H", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="};
-    const auto with_upgrade = [&](strings request) {
-        request.insert(request.end(), upgrade.begin(), upgrade.end());
-        return request;
+    const auto with_upgrade = [&](const strings& request) {
+        return test::joined(request, upgrade);
     };
     EXPECT_EQ(status_of({room.url("/")}), "200");
     EXPECT_EQ(status_of({"-d", "text", room.url("/")}), "404");
@@ -333,10 +332,8 @@ TEST(chat, what_is_no_member_gets_an_answer_of_http) {
     const std::string page = test::output_of({"curl", "-sS", room.url("/")});
     EXPECT_TRUE(page.starts_with("<!doctype html>") && page.ends_with("</html>\n")) << page;
     as_client([&] {
-        const auto f = room.connect();
-        miou_unix::write(f, "this is not HTTP\r\n\r\n");
-        EXPECT_TRUE(test::read_to_end(f).starts_with("HTTP/1.1 400 Bad Request"));
-        miou_unix::close(f);
+        EXPECT_TRUE(
+            room.answer_to("this is not HTTP\r\n\r\n").starts_with("HTTP/1.1 400 Bad Request"));
     });
     room.stop();
 }

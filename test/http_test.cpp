@@ -104,8 +104,7 @@ TEST_F(http, wrk_and_ab_see_no_error) {
         const std::string requests =
             std::to_string(test::scaled(10'000, 1'000) / (tls.empty() ? 1 : 10));
         for (const strings& keep_alive : {strings{"-k"}, strings{}}) {
-            strings command{"ab", "-q", "-n", requests, "-c", "64"};
-            command.insert(command.end(), keep_alive.begin(), keep_alive.end());
+            strings command = test::joined({"ab", "-q", "-n", requests, "-c", "64"}, keep_alive);
             command.push_back(here.url("/bytes/1000"));
             const std::string ab = output_of(command);
             EXPECT_TRUE(std::regex_search(ab, std::regex{"Complete requests: +" + requests + "\n"}))
@@ -170,10 +169,8 @@ TEST_F(http, what_it_does_not_have_and_what_is_no_http_are_said) {
     EXPECT_EQ(curl({"-o", back, "-w", "%{http_code}", here.url("/nothing")}), "404");
     EXPECT_EQ(curl({"-o", back, "-w", "%{http_code}", here.url("/bytes/many")}), "404");
     miou_unix::run({.domains = 0}, [&] {
-        const auto f = here.connect();
-        miou_unix::write(f, "this is not HTTP\r\n\r\n");
-        EXPECT_TRUE(test::read_to_end(f).starts_with("HTTP/1.1 400 Bad Request"));
-        miou_unix::close(f);
+        EXPECT_TRUE(
+            here.answer_to("this is not HTTP\r\n\r\n").starts_with("HTTP/1.1 400 Bad Request"));
     });
     here.stop();
 }

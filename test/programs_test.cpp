@@ -109,19 +109,11 @@ std::string git_tree_of(const fs::path& folder) {
     const test::temporary_folder repository;
     const auto git = [&](const strings& arguments) {
         // The threshold puts the blobs into one pack, not into a file each.
-        strings command{"env",
-                        "GIT_DIR=" + repository.path().string(),
-                        "GIT_WORK_TREE=" + folder.string(),
-                        "GIT_CONFIG_GLOBAL=/dev/null",
-                        "git",
-                        "-c",
-                        "core.compression=0",
-                        "-c",
-                        "core.bigFileThreshold=1",
-                        "-c",
-                        "core.autocrlf=false"};
-        command.insert(command.end(), arguments.begin(), arguments.end());
-        return output_of(command);
+        return output_of(test::joined(
+            {"env", "GIT_DIR=" + repository.path().string(), "GIT_WORK_TREE=" + folder.string(),
+             "GIT_CONFIG_GLOBAL=/dev/null", "git", "-c", "core.compression=0", "-c",
+             "core.bigFileThreshold=1", "-c", "core.autocrlf=false"},
+            arguments));
     };
     git({"init", "--quiet"});
     git({"add", "--all", "--force", folder.string()});

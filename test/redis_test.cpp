@@ -36,9 +36,8 @@ using test::error_of;
 using test::lines_of;
 using test::output_of;
 
-strings operator+(strings left, const strings& right) {
-    left.insert(left.end(), right.begin(), right.end());
-    return left;
+strings operator+(const strings& left, const strings& right) {
+    return test::joined(left, right);
 }
 
 /// A port on which nobody listens.

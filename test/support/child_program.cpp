@@ -16,6 +16,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 extern char** environ;
 
@@ -51,7 +52,7 @@ child_program::child_program(const std::vector<std::string>& command,
     if (descriptors)
         whole = {"/bin/sh", "-c",
                  "ulimit -n " + std::to_string(*descriptors) + "; exec \"$0\" \"$@\""};
-    whole.insert(whole.end(), command.begin(), command.end());
+    whole = joined(std::move(whole), command);
     const auto [from, to] = raw_pipe();
     try {
         pid_ = start(whole, to);
@@ -155,6 +156,12 @@ bool child_program::comes_down_to(std::size_t descriptors) const {
     return true;
 }
 
+std::vector<std::string> joined(std::vector<std::string> first,
+                                const std::vector<std::string>& second) {
+    first.insert(first.end(), second.begin(), second.end());
+    return first;
+}
+
 std::string output_of(child_program& program, int status) {
     EXPECT_EQ(program.wait(), status) << program.printed();
     return program.printed();
@@ -185,17 +192,14 @@ std::string path_of_program(const std::string& name) {
 
 std::vector<std::string> command_of_program(const std::string& name,
                                             const std::vector<std::string>& arguments) {
-    std::vector<std::string> command{path_of_program(name)};
-    command.insert(command.end(), arguments.begin(), arguments.end());
-    return command;
+    return joined({path_of_program(name)}, arguments);
 }
 
 std::vector<std::string> command_of_program(const std::string& name,
                                             const std::vector<std::string>& arguments,
                                             int domains) {
-    std::vector<std::string> command = command_of_program(name, arguments);
-    command.insert(command.begin(), {"env", "MIOU_DOMAINS=" + std::to_string(domains)});
-    return command;
+    return joined({"env", "MIOU_DOMAINS=" + std::to_string(domains)},
+                  command_of_program(name, arguments));
 }
 
 } // namespace test

@@ -54,6 +54,10 @@ private:
     std::jthread reader_;
 };
 
+/// The words of both, in order.
+std::vector<std::string> joined(std::vector<std::string> first,
+                                const std::vector<std::string>& second);
+
 /// What it prints until it ends, which it must do with `status`.
 std::string output_of(child_program& program, int status = 0);
 std::string output_of(child_program&& program, int status = 0);

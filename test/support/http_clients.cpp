@@ -9,15 +9,6 @@ namespace test {
 
 using strings = std::vector<std::string>;
 
-namespace {
-
-strings joined(strings first, const strings& second) {
-    first.insert(first.end(), second.begin(), second.end());
-    return first;
-}
-
-} // namespace
-
 http_server::http_server(const strings& certificate_and_key, strings options)
     : http_program{"http_server", joined(std::move(options), certificate_and_key),
                    certificate_and_key.empty() ? "http" : "https"} {}

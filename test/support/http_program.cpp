@@ -41,6 +41,14 @@ miou_unix::file_descr http_program::connect() const {
     return made;
 }
 
+std::string http_program::answer_to(const std::string& text) const {
+    const auto f = connect();
+    miou_unix::write(f, text);
+    const std::string answer = read_to_end(f);
+    miou_unix::close(f);
+    return answer;
+}
+
 testing::AssertionResult http_program::complained_of_nothing() const {
     const std::string printed = program_.printed();
     return printed.find("failed") == printed.npos ? testing::AssertionSuccess()

@@ -23,6 +23,8 @@ public:
     std::string url(const std::string& path) const;
     /// Suspends.
     miou_unix::file_descr connect() const;
+    /// All that it says to `text` before it closes the connection. Suspends.
+    std::string answer_to(const std::string& text) const;
     child_program& program() noexcept { return program_; }
     /// It has logged no failure.
     testing::AssertionResult complained_of_nothing() const;
