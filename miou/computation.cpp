@@ -1,5 +1,6 @@
 #include "miou/computation.hpp"
 
+#include "miou/detail/scheduler.hpp"
 #include "miou/promise.hpp"
 
 #include <thread>
@@ -35,16 +36,39 @@ bool completion::attach(trigger& target) {
     return true;
 }
 
+bool completion::add(attachment& a) noexcept {
+    const std::scoped_lock held{guard_};
+    if (complete_.load(memory_order_relaxed))
+        return false;
+    attached_.push_back(a);
+    return true;
+}
+
+bool completion::remove(attachment& a) noexcept {
+    std::unique_lock held{guard_};
+    if (a.place.is_linked()) {
+        a.place.unlink();
+        return true;
+    }
+    wait_while_signaling(held, *a.target);
+    return false;
+}
+
 void completion::detach(trigger& target) {
     std::unique_lock held{guard_};
     owned_.erase(&target);
+    wait_while_signaling(held, target);
+    held.unlock();
+    target.signal();
+}
+
+void completion::wait_while_signaling(std::unique_lock<spinlock>& held,
+                                      const trigger& target) noexcept {
     while (signaling_ == &target && completer_ != this_identity()) {
         held.unlock();
         std::this_thread::yield();
         held.lock();
     }
-    held.unlock();
-    target.signal();
 }
 
 void completion::drop_signaled() {
@@ -53,26 +77,36 @@ void completion::drop_signaled() {
 }
 
 std::exception_ptr completion::wait() {
+    if (is_complete()) {
+        if (scheduler* const here = scheduler::of_running_task_or_null())
+            here->count_call();
+        return nullptr;
+    }
+    require_that_caller_may_wait("miou::computation::await");
     trigger completed;
     attachment mine{&completed, {}};
-    {
-        const std::scoped_lock held{guard_};
-        if (complete_.load(memory_order_relaxed))
-            return nullptr;
-        attached_.push_back(mine);
-    }
+    if (!add(mine))
+        return nullptr;
     std::exception_ptr cancellation = completed.await();
     if (!cancellation)
         return nullptr;
-    {
-        const std::scoped_lock held{guard_};
-        if (mine.place.is_linked()) {
-            mine.place.unlink();
-            return cancellation;
-        }
-    }
+    if (remove(mine))
+        return cancellation;
     uncancellable([&] { completed.await(); }); // the signal is on its way
     return nullptr;
+}
+
+cancel_on_completion::cancel_on_completion(completion& of, cancel_scope& scope) noexcept
+    : of_{of}
+    , scope_{scope} {
+    completed_.wake_on_signal(*this);
+    if (!of_.add(place_))
+        completed_.signal();
+}
+
+cancel_on_completion::~cancel_on_completion() {
+    of_.remove(place_);
+    completed_.signal(); // so that it lets go of this
 }
 
 } // namespace miou::detail

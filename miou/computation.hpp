@@ -1,6 +1,7 @@
 // A value that one party computes and others wait for.
 #pragma once
 
+#include "miou/cancel_scope.hpp"
 #include "miou/detail/identity.hpp"
 #include "miou/detail/spinlock.hpp"
 #include "miou/result.hpp"
@@ -45,6 +46,11 @@ public:
     /// Acquire pairs with the release in `complete`: the outcome is visible, and constant.
     bool is_complete() const noexcept { return complete_.load(memory_order_acquire); }
 
+    /// False: it is complete. Otherwise `a` must be removed before it is destroyed.
+    bool add(attachment& a) noexcept;
+    /// Returns when nobody signals its target any more. False: it has been signaled.
+    bool remove(attachment& a) noexcept;
+
     bool attach(trigger& target);
     void detach(trigger& target);
     void drop_signaled();
@@ -53,6 +59,7 @@ public:
 
 private:
     void signal_all(std::unique_lock<spinlock>& held) noexcept;
+    void wait_while_signaling(std::unique_lock<spinlock>& held, const trigger& target) noexcept;
 
     spinlock guard_;
     atomic<bool> complete_ = false;
@@ -64,6 +71,23 @@ private:
         boost::intrusive::constant_time_size<false>>
         attached_;
     std::unordered_map<trigger*, attachment> owned_; // those of the user's `try_attach`
+};
+
+/// While it lives, the completion of a computation cancels a scope, which must live longer.
+class cancel_on_completion final : wakeable {
+public:
+    cancel_on_completion(completion& of, cancel_scope& scope) noexcept;
+    ~cancel_on_completion();
+    cancel_on_completion(const cancel_on_completion&) = delete;
+    cancel_on_completion& operator=(const cancel_on_completion&) = delete;
+
+private:
+    void wake() noexcept override { scope_.cancel(); }
+
+    completion& of_;
+    cancel_scope& scope_;
+    trigger completed_;
+    attachment place_{&completed_, {}};
 };
 
 } // namespace detail
@@ -147,6 +171,9 @@ public:
     }
     /// `await`, but throws the error.
     T await_exn() const { return await().value(); }
+
+    // For whoever waits for several things.
+    detail::completion& untyped() const noexcept { return shared_->state; }
 
 private:
     template <class U>

@@ -24,6 +24,7 @@ void lock_again(mutex& m) {
 void condition::wait(mutex& held) {
     if (!held.held_by_caller())
         not_held();
+    detail::require_that_caller_may_wait("miou::condition::wait");
     detail::waiter me;
     waiters_.push(waiters_.guard(), me);
     held.unlock();

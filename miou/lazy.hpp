@@ -7,86 +7,126 @@
 #include "miou/result.hpp"
 #include "miou/unique_function.hpp"
 
-#include <functional>
+#include <memory>
 #include <optional>
+#include <stdexcept>
+#include <type_traits>
 #include <utility>
 
 namespace miou {
 
 /// Forced from any task on any domain, and computed once: the others wait for it. Shared by
-/// reference. OCaml: `'a Miou.Lazy.t`.
+/// reference; moved only while nobody forces it. `lazy<void>` is something to be done once. OCaml:
+/// `'a Miou.Lazy.t`.
 template <class T>
 class lazy {
+    using reference =
+        std::conditional_t<std::is_void_v<T>, void, std::add_lvalue_reference_t<const T>>;
+
 public:
     /// Already forced. OCaml: `Lazy.from_val`.
-    static lazy from_val(T value) { return lazy{result<T>{std::move(value)}}; }
+    template <class U = T>
+    requires std::is_constructible_v<T, U>
+    static lazy from_val(U&& value) {
+        return of(result<T>{boost::system::in_place_value, std::forward<U>(value)});
+    }
+    static lazy from_val() requires std::is_void_v<T> {
+        return of(result<T>{boost::system::in_place_value});
+    }
     /// Computed by `fn()` when it is first forced. OCaml: `Lazy.from_fun`.
-    static lazy from_fun(unique_function<T()> fn) { return lazy{std::move(fn)}; }
-
-    lazy(const lazy&) = delete;
-    lazy& operator=(const lazy&) = delete;
+    static lazy from_fun(unique_function<T()> fn) { return of(std::move(fn)); }
 
     /// The value, which lives as long as this, or throws what the computation threw, each time.
-    /// A computation that ends because its task was cancelled does not count: the next one to force
-    /// runs it again. Throws `undefined` from within its own computation, and `cancelled`. Suspends
-    /// while another task computes; cancellable. On a plain thread it blocks.
-    const T& force() {
-        if (!forced_.load(detail::memory_order_acquire)) // pairs with the release in `settle`
-            compute_or_wait();
-        return outcome_->value();
+    /// A computation that ends because its task, or a scope around the call, was cancelled does not
+    /// count: the next one to force runs it again. Throws `undefined` from within its own
+    /// computation, `cancelled`, and `std::invalid_argument` if this was moved from. Suspends while
+    /// another task computes; cancellable. On a plain thread it blocks.
+    reference force() {
+        if (!state_)
+            throw std::invalid_argument{"miou::lazy: this was moved from"};
+        return state_->force();
     }
 
 private:
-    explicit lazy(result<T> known)
-        : outcome_{std::move(known)}
-        , forced_{true} {}
-    explicit lazy(unique_function<T()> fn)
-        : fn_{std::move(fn)} {}
+    class state {
+    public:
+        explicit state(result<T> known)
+            : outcome_{std::move(known)}
+            , forced_{true} {}
+        explicit state(unique_function<T()> fn)
+            : fn_{std::move(fn)} {}
 
-    void compute_or_wait() {
-        const detail::identity self = detail::this_identity();
-        {
-            std::unique_lock held{guard_};
-            if (computing_ == self)
-                throw undefined{"miou::lazy: forced from within its own computation"};
-            changed_.wait(held, [this] { return computing_ == 0; });
-            if (outcome_)
-                return;
-            computing_ = self;
+        reference force() {
+            if (!forced_.load(detail::memory_order_acquire)) // pairs with the release in `settle`
+                compute_or_wait();
+            return outcome_->value();
         }
-        try {
-            settle(result<T>{boost::system::in_place_value, fn_()});
-        } catch (...) {
-            if (detail::cancellation_due()) {
-                settle(std::nullopt);
-                throw;
+
+    private:
+        void compute_or_wait() {
+            const detail::identity self = detail::this_identity();
+            {
+                std::unique_lock held{guard_};
+                if (computing_ == self)
+                    throw undefined{"miou::lazy: forced from within its own computation"};
+                changed_.wait(held, [this] { return computing_ == 0; });
+                if (outcome_)
+                    return;
+                computing_ = self;
             }
-            settle(result<T>{boost::system::in_place_error, std::current_exception()});
+            try {
+                settle(compute());
+            } catch (...) {
+                if (detail::cancellation_due()) {
+                    settle(std::nullopt);
+                    throw;
+                }
+                settle(result<T>{boost::system::in_place_error, std::current_exception()});
+            }
         }
-    }
 
-    void settle(std::optional<result<T>> outcome) {
-        const auto lock = [this] { guard_.lock(); };
-        if (detail::in_task())
-            uncancellable(lock);
-        else
-            lock();
-        const std::unique_lock held{guard_, std::adopt_lock};
-        computing_ = 0;
-        if (outcome) {
-            outcome_ = std::move(outcome);
-            fn_ = nullptr;
-            forced_.store(true, detail::memory_order_release);
+        result<T> compute() {
+            if constexpr (std::is_void_v<T>) {
+                fn_();
+                return {boost::system::in_place_value};
+            } else {
+                return {boost::system::in_place_value, fn_()};
+            }
         }
-        changed_.broadcast();
-    }
 
-    mutex guard_;
-    condition changed_;
-    detail::identity computing_ = 0;
-    unique_function<T()> fn_;
-    std::optional<result<T>> outcome_; // constant once `forced_`
-    detail::atomic<bool> forced_ = false;
+        void settle(std::optional<result<T>> outcome) {
+            const auto lock = [this] { guard_.lock(); };
+            if (detail::in_task())
+                uncancellable(lock);
+            else
+                lock();
+            const std::unique_lock held{guard_, std::adopt_lock};
+            computing_ = 0;
+            if (outcome) {
+                outcome_ = std::move(outcome);
+                fn_ = nullptr;
+                forced_.store(true, detail::memory_order_release);
+            }
+            changed_.broadcast();
+        }
+
+        mutex guard_;
+        condition changed_;
+        detail::identity computing_ = 0;
+        unique_function<T()> fn_;
+        std::optional<result<T>> outcome_; // constant once `forced_`
+        detail::atomic<bool> forced_ = false;
+    };
+
+    template <class From>
+    static lazy of(From from) {
+        lazy made;
+        made.state_ = std::make_unique<state>(std::move(from));
+        return made;
+    }
+    lazy() noexcept = default;
+
+    std::unique_ptr<state> state_;
 };
 
 } // namespace miou

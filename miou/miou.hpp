@@ -3,6 +3,7 @@
 
 #include "miou/await_many.hpp"
 #include "miou/backoff.hpp"
+#include "miou/cancel_scope.hpp"
 #include "miou/computation.hpp"
 #include "miou/condition.hpp"
 #include "miou/domain.hpp"

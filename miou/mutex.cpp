@@ -25,6 +25,8 @@ void throw_if_cancelled() {
 // hand-over is seen by the new owner through its trigger.
 
 void mutex::lock() {
+    if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
+        here->count_call();
     const detail::identity self = detail::scheduler::identity_of_caller();
     detail::identity seen = 0;
     if (!word_.compare_exchange_strong(seen, self, memory_order_acquire, memory_order_relaxed))
@@ -50,6 +52,7 @@ bool mutex::held_by_caller() const noexcept {
 }
 
 void mutex::lock_contended(detail::identity self) {
+    detail::require_that_caller_may_wait("miou::mutex::lock");
     detail::waiter me;
     me.who = self;
     {

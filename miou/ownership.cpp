@@ -65,11 +65,14 @@ void ownership::require_givable(const char* caller) const {
         require_owner(*resource_, caller);
 }
 
-void ownership::give_to(detail::task& child, const char* caller) const {
-    if (resource_->is_owned_by(child) || resource_->claim(child))
-        return;
-    require_owner(*resource_, caller);
-    resource_->give_to(child);
+void ownership::claim_for(detail::task& child, const char* caller) const {
+    if (!resource_->is_owned_by(child) && !resource_->claim(child))
+        require_owner(*resource_, caller);
+}
+
+void ownership::give_to(detail::task& child) const noexcept {
+    if (!resource_->is_owned_by(child))
+        resource_->give_to(child);
 }
 
 } // namespace miou

@@ -47,10 +47,11 @@ public:
     /// Throws `not_owner` unless the running task is the owner.
     void check() const;
 
-    // For spawning functions: hands the resource, of the running task or of nobody, to a child that
-    // was not spawned yet. Throws `not_owner`.
-    void give_to(detail::task& child, const char* caller) const;
+    // For spawning functions, to hand over a resource to a child that was not spawned yet. First
+    // what nobody owns, which may fail; then what the running task owns. Throw `not_owner`.
     void require_givable(const char* caller) const;
+    void claim_for(detail::task& child, const char* caller) const;
+    void give_to(detail::task& child) const noexcept;
 
 private:
     template <class T, class F>

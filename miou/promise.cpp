@@ -71,13 +71,15 @@ void start(task& made, scheduler* home, std::span<const ownership> give, orphana
     scheduler& here = *this_scheduler;
     try {
         for (const ownership& each : give)
-            each.give_to(made, "miou: .give");
+            each.claim_for(made, "miou: .give");
     } catch (...) { // another domain was faster
         while (made.resources)
-            made.resources->give_to(here.current());
+            made.resources->disown();
         made.leave_tree();
         throw;
     }
+    for (const ownership& each : give)
+        each.give_to(made);
     if (collector != nullptr)
         collector->add(made);
     spawn(here, here.current(), made, home ? *home : here);
@@ -137,12 +139,14 @@ bool in_task() noexcept {
     return scheduler::of_running_task_or_null() != nullptr;
 }
 
-uncancellable_section::uncancellable_section(const char* caller) {
-    ++scheduler::of_running_task(caller).current().shields;
+uncancellable_section::uncancellable_section(const char* caller)
+    : outermost_{!scheduler::of_running_task(caller).shielded()} {
+    ++this_scheduler->current().shields;
 }
 
 uncancellable_section::~uncancellable_section() {
-    if (--this_scheduler->current().shields == 0)
+    --this_scheduler->current().shields;
+    if (outermost_)
         end_of_shield(*this_scheduler);
 }
 

@@ -366,6 +366,9 @@ public:
     ~uncancellable_section();
     uncancellable_section(const uncancellable_section&) = delete;
     uncancellable_section& operator=(const uncancellable_section&) = delete;
+
+private:
+    const bool outermost_; // nothing else shields the task
 };
 
 } // namespace detail

@@ -18,12 +18,13 @@ struct protection {
     unique_function<void(bool cancelled)> finally = {};
 };
 
-/// Runs `fn`, then `finally(cancelled)`, then, if `fn` ended by a cancellation,
-/// `on_cancellation()`; returns what `fn` returned or throws what it threw. Both clean-ups may
-/// suspend, and are not cancellable.
+/// Runs `fn`, then, if `fn` ended by a cancellation, `on_cancellation()`, then `finally(cancelled)`
+/// in any case; returns what `fn` returned or throws what it threw. Both clean-ups may suspend, and
+/// are not cancellable.
 ///
 /// Throws `finally_raised` or `on_cancellation_raised` when a clean-up throws, in place of what
-/// `fn` threw, and `outside_of_task`. OCaml: `Miou.protect ~on_cancellation ~finally fn`.
+/// `fn` threw (the first one, if both do), and `outside_of_task`. OCaml: `Miou.protect
+/// ~on_cancellation ~finally fn`.
 template <class F>
 auto protect(protection cleanup, F&& fn) -> std::invoke_result_t<F> {
     const auto finally = [&](bool was_cancelled) {
@@ -46,8 +47,15 @@ auto protect(protection cleanup, F&& fn) -> std::invoke_result_t<F> {
         try {
             return std::invoke(std::forward<F>(fn));
         } catch (const cancelled&) {
-            finally(true);
-            on_cancellation();
+            try {
+                on_cancellation();
+            } catch (...) {
+                try {
+                    finally(true);
+                } catch (const finally_raised&) { // the first failure is told
+                }
+                throw;
+            } finally(true);
             throw;
         } catch (...) {
             finally(false);

@@ -65,7 +65,7 @@ void run_root(run_options options, task& root) {
     settings.quanta = static_cast<std::uint32_t>(
         setting(options.quanta, ".quanta", "MIOU_QUANTA", default_quanta, quanta_range));
     settings.poll = static_cast<std::uint32_t>(
-        setting(std::nullopt, "", "MIOU_POLL", default_poll, poll_range));
+        setting(options.poll, ".poll", "MIOU_POLL", default_poll, poll_range));
     settings.domains = static_cast<unsigned>(
         setting(options.domains, ".domains", "MIOU_DOMAINS", default_domains(), domains_range));
     settings.seed = options.g ? *options.g : random_stream::fresh_seed();

@@ -14,6 +14,9 @@ struct run_options {
     /// How many calls that did not have to park (a read that finds data, say) a task may make
     /// before it must let others run; at least 1. `MIOU_QUANTA`, or 32.
     std::optional<int> quanta = {};
+    /// How many steps of tasks a domain makes at most between two looks at its system; at least 1.
+    /// `MIOU_POLL`, or 64. While the steps take long it looks more often, about every 100 us.
+    std::optional<int> poll = {};
     /// Seeds every random choice: a run with 0 domains is reproducible. Fresh by default.
     std::optional<std::uint64_t> g = {};
     /// How many domains (threads) run beside dom0, 0 to 1023. `MIOU_DOMAINS`, or the number of
@@ -37,8 +40,8 @@ void run_root(run_options options, task& root);
 ///
 /// May be called again, from any thread, and from inside a task, whose domain it then blocks.
 /// Throws `std::invalid_argument` for an option or an environment variable (`MIOU_DOMAINS`,
-/// `MIOU_QUANTA`, `MIOU_POLL`: tasks run between two looks at the system) that is malformed or out
-/// of range, and `std::system_error` when a thread cannot be started. OCaml: `Miou.run`.
+/// `MIOU_QUANTA`, `MIOU_POLL`) that is malformed or out of range, and `std::system_error` when a
+/// thread cannot be started. OCaml: `Miou.run`.
 template <class F>
 auto run(run_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION)
     -> detail::result_of<F> {

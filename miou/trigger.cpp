@@ -68,6 +68,11 @@ private:
 
 } // namespace
 
+void detail::require_that_caller_may_wait(const char* caller) {
+    if (this_scheduler != nullptr)
+        scheduler::of_running_task(caller);
+}
+
 trigger::~trigger() {
     // Tasks and threads cannot be here: they would be inside `await`.
     delete static_cast<attached_function*>(state_.waiter());
@@ -76,9 +81,7 @@ trigger::~trigger() {
 std::exception_ptr trigger::await() {
     if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
         return here->wait(state_);
-    // A hook or a select that waited would stop its domain, maybe for ever.
-    if (detail::this_scheduler != nullptr)
-        detail::scheduler::of_running_task("miou::trigger::await");
+    detail::require_that_caller_may_wait("miou::trigger::await");
     block_thread_on(state_);
     return nullptr;
 }

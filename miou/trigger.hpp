@@ -8,6 +8,14 @@
 #include <memory>
 
 namespace miou {
+namespace detail {
+
+/// Before anything is changed for the wait that follows. A hook, a `select` or a handler that
+/// waited would stop its domain, maybe for ever: throws `outside_of_task` there, naming `caller`.
+/// Not in tasks and on plain threads.
+void require_that_caller_may_wait(const char* caller);
+
+} // namespace detail
 
 /// Something that happens once. Signaled from any thread; awaited by one task or plain thread. Once
 /// `await` has returned it may be destroyed, also while another thread is still inside `signal`.
@@ -42,6 +50,10 @@ public:
     /// throw or suspend. False, and `fn` is dropped, if it was signaled before. Throws
     /// `std::invalid_argument` if somebody awaits it already. OCaml: `Trigger.on_signal`.
     bool on_signal(unique_function<void()> fn);
+
+    // For whoever waits for several things: wakes `w`, which must live until then, on the thread
+    // that signals. Nobody awaits it.
+    void wake_on_signal(detail::wakeable& w) noexcept { state_.try_wait(w); }
 
 private:
     detail::signal_state state_;

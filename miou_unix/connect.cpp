@@ -40,36 +40,36 @@ file_descr connect_to(const sockaddr& address) {
     return made;
 }
 
+struct connection {
+    file_descr socket;
+    const sockaddr* peer;
+};
+
 /// The attempts of one call, each a child of the calling task.
 class race {
 public:
-    explicit race(std::chrono::duration<double> delay) noexcept
-        : delay_{delay} {}
+    race(std::chrono::duration<double> delay, std::vector<sockaddr> addresses) noexcept
+        : delay_{delay}
+        , addresses_{std::move(addresses)} {}
 
-    file_descr run(const std::vector<sockaddr>& addresses) {
-        for (std::size_t begun = 0;;) {
-            alarm_.emplace();
-            if (begun < addresses.size())
-                begin(addresses[begun++]);
-            detail::sleep_until(begun < addresses.size() ? deadline_in(delay_.count())
-                                                         : clock::time_point::max(),
-                                *alarm_, caller);
-            if (const auto winner = look_for_winner())
-                return *winner;
-            if (begun == addresses.size() && miou::length(attempts_) == 0)
+    connection run() {
+        for (auto next = addresses_.begin();;) {
+            if (next != addresses_.end())
+                begin(*next++);
+            else if (miou::length(attempts_) == 0)
                 throw boost::system::system_error{code_, caller + failures_};
+            const auto due =
+                next != addresses_.end() ? deadline_in(delay_.count()) : clock::time_point::max();
+            if (const auto winner = wait_until(due))
+                return *winner;
         }
     }
 
 private:
     void begin(const sockaddr& address) {
         miou::async(attempts_, [this, &address] {
-            struct at_end {
-                race& of;
-                ~at_end() { of.alarm_->due.signal(); }
-            } const tell{*this};
             try {
-                return connect_to(address);
+                return connection{connect_to(address), &address};
             } catch (const boost::system::system_error& error) {
                 note(address, error.code());
                 throw;
@@ -84,36 +84,33 @@ private:
             (failures_.empty() ? ": " : "; ") + address.to_string() + ' ' + error.message();
     }
 
-    std::optional<file_descr> look_for_winner() {
-        while (const auto ended = miou::care(attempts_)) {
-            if (!*ended)
-                break;
-            const auto outcome = miou::await(**ended);
-            if (outcome.has_value()) {
-                cancel_others();
-                return outcome.value();
-            }
-            // An error of a connection was noted; anything else is for the caller.
-            try {
-                outcome.value();
-            } catch (const boost::system::system_error&) {
-            }
+    /// The one that wins until then; none also when one fails.
+    std::optional<connection> wait_until(clock::time_point due) {
+        detail::time_limit limit{due, caller};
+        const auto ended = limit.run([this] { return miou::get(attempts_); });
+        if (!ended || !*ended)
+            return std::nullopt;
+        try {
+            const connection winner = (*ended)->value();
+            cancel_others();
+            return winner;
+        } catch (const boost::system::system_error&) { // noted; any other error is the caller's
+            return std::nullopt;
         }
-        return std::nullopt;
     }
 
     void cancel_others() {
-        std::vector<miou::promise<file_descr>> others;
+        std::vector<miou::promise<connection>> others;
         while (auto each = miou::take(attempts_))
             others.push_back(std::move(*each));
         miou::cancel_all(others);
     }
 
     const std::chrono::duration<double> delay_;
-    std::optional<timer> alarm_; // goes off when the next one is due, or when one has ended
+    const std::vector<sockaddr> addresses_;
     boost::system::error_code code_;
     std::string failures_;
-    miou::orphans<file_descr> attempts_; // the last: they refer to the rest
+    miou::orphans<connection> attempts_; // the last: they refer to the rest
 };
 
 } // namespace
@@ -124,7 +121,11 @@ file_descr connect(connect_options options, std::span<const sockaddr> addresses)
     if (!(options.attempt_delay.count() >= 0)) // NaN neither
         throw std::invalid_argument{std::string{caller} +
                                     ": the delay is negative or not a number"};
-    return race{options.attempt_delay}.run(interleaved(addresses));
+    race attempts{options.attempt_delay, interleaved(addresses)};
+    const connection made = attempts.run();
+    if (options.winner != nullptr)
+        *options.winner = *made.peer;
+    return made.socket;
 }
 
 file_descr connect(std::span<const sockaddr> addresses) {

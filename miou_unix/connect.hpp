@@ -15,6 +15,8 @@ struct connect_options {
     /// For how long an attempt has the line to itself before the next one begins beside it; not
     /// negative.
     std::chrono::duration<double> attempt_delay = std::chrono::milliseconds{250};
+    /// Where the address that has won is put; null: nowhere.
+    sockaddr* winner = nullptr;
 };
 
 /// Connects to the TCP `service` of `host` (see `resolve`) and returns the new socket. Happy

@@ -16,3 +16,4 @@
 #include "miou_unix/socket.hpp"
 #include "miou_unix/stop_request.hpp"
 #include "miou_unix/timeout.hpp"
+#include "miou_unix/until.hpp"

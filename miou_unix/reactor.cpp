@@ -94,7 +94,7 @@ void reactor::select(bool block) {
         }
     } const until_return{*this};
     looking_ = true;
-    const bool woke = wake_sleepers();
+    const bool woke = run_timers();
     if (!block) {
         start_submitted(most_in_a_look);
         run_ready_handlers(most_in_a_look);
@@ -125,7 +125,7 @@ void reactor::wait_for_handlers() {
     arm();
     io_.run_one();
     tell_cancelled();
-    wake_sleepers();
+    run_timers();
 }
 
 /// Leaves some for later only if enough have ended at once.
@@ -183,11 +183,14 @@ void reactor::interrupt() {
                    }));
 }
 
-void reactor::sleep_until(clock::time_point deadline, timer& alarm) {
-    sleepers_.push(alarm, deadline);
-    const std::exception_ptr cancellation = alarm.due.await();
-    if (sleepers_.contains(alarm)) // it was not the deadline that woke it
-        sleepers_.erase(alarm);
+void reactor::sleep_until(clock::time_point deadline) {
+    struct alarm final : timer {
+        void go_off() noexcept override { due.signal(); }
+        miou::trigger due;
+    } mine;
+    add(mine, deadline);
+    const std::exception_ptr cancellation = mine.due.await();
+    remove(mine);
     if (cancellation)
         std::rethrow_exception(cancellation);
 }
@@ -195,9 +198,9 @@ void reactor::sleep_until(clock::time_point deadline, timer& alarm) {
 /// Makes Asio's timer end the wait that follows. It is set back only when the earliest deadline has
 /// come nearer: one that fires too early costs less.
 void reactor::arm() {
-    if (sleepers_.empty() || sleepers_.earliest() >= armed_for_)
+    if (timers_.empty() || timers_.earliest() >= armed_for_)
         return;
-    armed_for_ = std::min(sleepers_.earliest(), clock::now() + longest_wait);
+    armed_for_ = std::min(timers_.earliest(), clock::now() + longest_wait);
     timer_.expires_at(armed_for_); // also takes back an earlier wait
     timer_.async_wait(
         asio::bind_allocator(timer_memory_.get(), [this](const boost::system::error_code& error) {
@@ -206,15 +209,15 @@ void reactor::arm() {
         }));
 }
 
-/// Whether there was one to wake.
-bool reactor::wake_sleepers() {
-    if (sleepers_.empty())
+/// Whether there was one that was due.
+bool reactor::run_timers() {
+    if (timers_.empty())
         return false;
-    bool woke = false;
-    for (const clock::time_point now = clock::now();
-         !sleepers_.empty() && sleepers_.earliest() <= now; woke = true)
-        sleepers_.pop().due.signal();
-    return woke;
+    bool ran = false;
+    for (const clock::time_point now = clock::now(); !timers_.empty() && timers_.earliest() <= now;
+         ran = true)
+        timers_.pop().go_off();
+    return ran;
 }
 
 void reactor::enlist(const std::shared_ptr<registration>& it) {

@@ -93,7 +93,7 @@ private:
     unsigned asked_ = 0;
 };
 
-/// One domain's system: an `io_context` that only this domain runs, and the tasks that sleep.
+/// One domain's system: an `io_context` that only this domain runs, and the timers.
 /// Everything but `interrupt` and `door` belongs to the domain's thread.
 ///
 /// Completion handlers only tell what has ended: the tasks run when the scheduler runs them.
@@ -114,9 +114,15 @@ public:
     asio::io_context& io() noexcept { return io_; }
     worker_pool& workers() noexcept { return *workers_; }
 
-    /// Parks the running task until `deadline`, or until `alarm` is signaled. Throws
-    /// `miou::cancelled`.
-    void sleep_until(clock::time_point deadline, timer& alarm);
+    /// Has `t` go off at `deadline`. Throws `std::bad_alloc`.
+    void add(timer& t, clock::time_point deadline) { timers_.push(t, deadline); }
+    /// Unless it has gone off.
+    void remove(timer& t) noexcept {
+        if (timers_.contains(t))
+            timers_.erase(t);
+    }
+    /// Parks the running task until `deadline`. Throws `miou::cancelled`.
+    void sleep_until(clock::time_point deadline);
 
     /// Cancels it now, and again after each handler while it lives: a step that has ended when it
     /// is told, but whose handler has not run, tells nothing to the step that follows.
@@ -191,7 +197,7 @@ private:
     void interrupt();
     bool run_ready_handlers(std::size_t most_woken);
     void arm();
-    bool wake_sleepers();
+    bool run_timers();
     void tell_cancelled();
     void start_submitted(std::size_t most_completed) noexcept;
     void wake_completed() noexcept;
@@ -205,13 +211,13 @@ private:
     asio::executor_work_guard<asio::io_context::executor_type> always_busy_;
     asio::steady_timer timer_;
     clock::time_point armed_for_ = clock::time_point::max();
-    timer_queue sleepers_;
+    timer_queue timers_;
     boost::intrusive::list<cancelled_call, boost::intrusive::constant_time_size<false>> cancelled_;
     read_predictor reads_;
     bool looking_ = false; // `select` is active
     bool crowded_ = false; // at the last look for a crowd
     unsigned looks_after_crowd_check_ = 0;
-    std::size_t tasks_woken_ = 0; // ever, sleepers aside
+    std::size_t tasks_woken_ = 0; // ever, by timers aside
     boost::intrusive::list<request> submitted_;
     boost::intrusive::list<request> completed_;   // empty outside of `select`
     std::shared_ptr<registration> registrations_; // head of a list

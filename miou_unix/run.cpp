@@ -9,6 +9,7 @@ namespace miou_unix::detail {
 
 miou::run_options with_reactor(const run_options& chosen) {
     return {.quanta = chosen.quanta,
+            .poll = chosen.poll,
             .g = chosen.g,
             .domains = chosen.domains,
             .events = [workers = std::make_shared<worker_pool>()](miou::domain_uid domain) {

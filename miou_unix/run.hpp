@@ -12,6 +12,7 @@ namespace miou_unix {
 /// See `miou::run_options`.
 struct run_options {
     std::optional<int> quanta = {};
+    std::optional<int> poll = {};
     std::optional<std::uint64_t> g = {};
     std::optional<int> domains = {};
 };

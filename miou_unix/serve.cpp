@@ -3,10 +3,11 @@
 #include "miou/logs.hpp"
 #include "miou_unix/sleep.hpp"
 #include "miou_unix/socket.hpp"
+#include "miou_unix/timeout.hpp"
+#include "miou_unix/until.hpp"
 
 #include <boost/system/system_error.hpp>
 
-#include <memory>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
@@ -28,36 +29,54 @@ miou::logs::level level_of(const std::exception& failure) {
     return peer_has_gone ? miou::logs::level::debug : miou::logs::level::warning;
 }
 
-void log_failure(const miou::result<void>& outcome) {
+/// What has ended a connection.
+class connection_failed : public std::exception {
+public:
+    connection_failed(const sockaddr& peer, std::exception_ptr cause)
+        : peer_{peer.to_string()}
+        , cause_{std::move(cause)} {}
+    const char* what() const noexcept override { return peer_.c_str(); }
+    const std::exception_ptr& cause() const noexcept { return cause_; }
+
+private:
+    std::string peer_;
+    std::exception_ptr cause_;
+};
+
+void log_failure(const std::string& who, const std::exception_ptr& failure) {
     try {
-        outcome.value();
+        std::rethrow_exception(failure);
     } catch (const miou::cancelled&) {
+    } catch (const connection_failed& error) {
+        log_failure(who + ", which served " + error.what() + ',', error.cause());
     } catch (const std::exception& error) {
-        miou::logs::write(level_of(error), std::string{"a task failed: "} + error.what());
+        miou::logs::write(level_of(error), who + " failed: " + error.what());
     } catch (...) {
-        miou::logs::write(miou::logs::level::warning, "a task failed");
+        miou::logs::write(miou::logs::level::warning, who + " failed");
     }
-}
-
-/// Those that have finished.
-void reap(miou::orphans<void>& tasks) {
-    while (const auto next = miou::care(tasks)) {
-        if (!*next)
-            return;
-        log_failure(miou::await(**next));
-    }
-}
-
-bool lacks_descriptors(const boost::system::error_code& error) {
-    using namespace boost::system::errc;
-    return error == too_many_files_open || error == too_many_files_open_in_system ||
-           error == not_enough_memory || error == no_buffer_space;
 }
 
 std::string described(const miou::promise<void>& task) {
     std::ostringstream text;
     text << task;
     return text.str();
+}
+
+/// Those that have finished. Whether there are others.
+bool reap(miou::orphans<void>& tasks) {
+    while (const auto next = miou::care(tasks)) {
+        if (!*next)
+            return true;
+        if (const auto outcome = miou::await(**next); outcome.has_error())
+            log_failure(described(**next), outcome.error());
+    }
+    return false;
+}
+
+bool lacks_descriptors(const boost::system::error_code& error) {
+    using namespace boost::system::errc;
+    return error == too_many_files_open || error == too_many_files_open_in_system ||
+           error == not_enough_memory || error == no_buffer_space;
 }
 
 /// Closes `f` unless another server that shares it was faster.
@@ -68,22 +87,24 @@ void close_once(const file_descr& f) {
     }
 }
 
-/// The next connection; none once `stop` was made and `listening` is closed for that.
+/// The next connection; none once another server that shares `listening` has closed it for the
+/// stop.
 std::optional<std::pair<file_descr, sockaddr>> accept_unless(const stop_request& stop,
                                                              const file_descr& listening) {
-    while (!stop.is_made()) {
+    for (;;) {
         try {
             return accept(listening);
         } catch (const boost::system::system_error& error) {
             if (lacks_descriptors(error.code())) {
                 miou::logs::write(miou::logs::level::warning, error.what());
                 sleep(pause_without_descriptors);
-            } else if (!stop.is_made()) {
+            } else if (stop.is_made()) {
+                return std::nullopt;
+            } else {
                 throw;
             }
         }
     }
-    return std::nullopt;
 }
 
 } // namespace
@@ -91,19 +112,15 @@ std::optional<std::pair<file_descr, sockaddr>> accept_unless(const stop_request&
 std::vector<std::string> drain(miou::orphans<void>& tasks, std::chrono::duration<double> grace) {
     if (!(grace.count() >= 0)) // NaN neither
         throw std::invalid_argument{"miou_unix::drain: the time is negative or not a number"};
-    // Not on this stack: if this is cancelled, the alarm stays among the tasks.
-    const auto over = std::make_shared<bool>(false);
-    const auto alarm = miou::async(tasks, [over, grace] {
-        sleep(grace);
-        *over = true;
+    detail::time_limit limit{deadline_in(grace.count()), "miou_unix::drain"};
+    limit.run([&] {
+        while (reap(tasks))
+            miou::detail::wait_for_one(tasks.untyped());
     });
-    while (miou::length(tasks) > 1 && !*over)
-        log_failure(*miou::get(tasks));
-
     std::vector<miou::promise<void>> late;
     std::vector<std::string> names;
     while (auto next = miou::take(tasks)) {
-        if (next->state() == miou::promise_state::running && next->uid() != alarm.uid())
+        if (next->state() == miou::promise_state::running)
             names.push_back(described(*next));
         late.push_back(std::move(*next));
     }
@@ -119,25 +136,28 @@ std::vector<std::string> serve(const file_descr& listening, stop_request stop,
 std::vector<std::string> serve(serve_options options, const file_descr& listening,
                                stop_request stop, connection_handler handle,
                                boost::source_location site) {
+    const auto serve_one = [&handle](const file_descr& client, const sockaddr& peer) {
+        struct at_end {
+            const file_descr& of;
+            ~at_end() { close_once(of); }
+        } const closed{client};
+        try {
+            handle(client, peer);
+        } catch (const miou::cancelled&) {
+            throw;
+        } catch (...) {
+            throw connection_failed{peer, std::current_exception()};
+        }
+    };
     miou::orphans<void> connections;
-    const auto closing = miou::async([&] {
-        stop.wait();
-        close_once(listening); // wakes those who accept
+    until(stop, [&] {
+        while (const auto next = accept_unless(stop, listening)) {
+            miou::async(
+                connections, [&serve_one, next] { serve_one(next->first, next->second); }, site);
+            reap(connections);
+        }
     });
-    while (auto next = accept_unless(stop, listening)) {
-        miou::async(
-            connections,
-            [&handle, client = std::move(next->first), peer = next->second] {
-                struct at_end {
-                    const file_descr& of;
-                    ~at_end() { close_once(of); }
-                } const closed{client};
-                handle(client, peer);
-            },
-            site);
-        reap(connections);
-    }
-    miou::await_exn(closing);
+    close_once(listening);
     return drain(connections, options.grace);
 }
 

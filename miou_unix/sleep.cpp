@@ -13,11 +13,10 @@ void sleep(double seconds) {
     if (std::isnan(seconds))
         throw std::invalid_argument{"miou_unix::sleep: the time is not a number"};
     reactor& here = reactor::current("miou_unix::sleep");
-    timer alarm;
     if (seconds <= 0)
         miou::yield();
     else
-        here.sleep_until(deadline_in(seconds), alarm);
+        here.sleep_until(deadline_in(seconds));
 }
 
 } // namespace miou_unix

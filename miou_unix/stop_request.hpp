@@ -25,6 +25,9 @@ public:
     /// Waits until it is made. Suspends; cancellable. On a plain thread it blocks.
     void wait() const { made_.await_exn(); }
 
+    // For `until`.
+    const miou::computation<void>& computation() const noexcept { return made_; }
+
 private:
     miou::computation<void> made_;
 };

@@ -1,54 +1,68 @@
 // Calls that must end in time.
 #pragma once
 
-#include "miou/promise.hpp"
+#include "miou/cancel_scope.hpp"
 #include "miou_unix/clock.hpp"
 #include "miou_unix/timer_queue.hpp"
 
+#include <boost/assert/source_location.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <chrono>
-#include <functional>
+#include <optional>
+#include <string>
+#include <type_traits>
 #include <utility>
 
 namespace miou_unix {
 
-/// What `with_timeout` and `with_deadline` throw: its code is `asio::error::timed_out` (ETIMEDOUT).
+class reactor;
+
+/// What `with_timeout` and `with_deadline` throw: its code is `asio::error::timed_out` (ETIMEDOUT),
+/// its text says which limit it was: `miou_unix::with_timeout of 2 s at server.cpp:81`.
 class timed_out : public boost::system::system_error {
 public:
-    explicit timed_out(const char* caller);
+    explicit timed_out(const std::string& limit);
 };
 
 namespace detail {
 
-/// Parks the running task until `deadline`, or until `alarm` is signaled. Throws what `sleep` does.
-void sleep_until(clock::time_point deadline, timer& alarm, const char* caller);
+/// A cancel scope with a timer.
+class time_limit final : timer {
+public:
+    /// Throws `miou::outside_of_task`, `miou::no_select_provided` and `std::bad_alloc`.
+    time_limit(clock::time_point deadline, const char* caller);
+    ~time_limit();
 
-/// Runs `fn` in a child and returns what it returns. When it has not ended at `deadline`, cancels
-/// it, waits until it has unwound, and throws `timed_out`.
-template <class F>
-auto in_time(clock::time_point deadline, const char* caller, F&& fn, boost::source_location site) {
-    timer alarm; // goes off at the deadline, or when fn has ended
-    bool ended = false;
-    auto work = miou::async(
-        [&]() -> std::invoke_result_t<F> {
-            struct at_end {
-                bool& ended;
-                timer& alarm;
-                ~at_end() {
-                    ended = true;
-                    alarm.due.signal();
-                }
-            } const tell_parent{ended, alarm};
-            return std::invoke(std::forward<F>(fn));
-        },
-        site);
-    sleep_until(deadline, alarm, caller);
-    if (!ended) {
-        miou::cancel(work);
-        throw timed_out{caller};
+    /// Empty, or false, if `fn` was left because the time was over.
+    template <class F>
+    auto run(F&& fn) {
+        return scope_.run(std::forward<F>(fn));
     }
-    return miou::await_exn(std::move(work));
+
+private:
+    void go_off() noexcept override { scope_.cancel(); }
+
+    reactor& home_;
+    miou::local_cancel_scope scope_;
+};
+
+/// Which limit, in words.
+struct limit_name {
+    const char* caller;
+    std::optional<double> seconds; // of a time-out
+    boost::source_location site;
+};
+[[noreturn]] void throw_timed_out(const limit_name& limit);
+
+template <class F>
+auto in_time(clock::time_point deadline, const limit_name& name, F&& fn) {
+    time_limit limit{deadline, name.caller};
+    auto returned = limit.run(std::forward<F>(fn));
+    if (!returned)
+        throw_timed_out(name);
+    if constexpr (!std::is_void_v<std::invoke_result_t<F>>)
+        return *std::move(returned);
 }
 
 /// Throws `std::invalid_argument` for negative times and NaN.
@@ -56,32 +70,35 @@ clock::time_point deadline_of_timeout(double seconds);
 
 } // namespace detail
 
-/// Runs `fn` and returns what it returns or throws what it throws, but not for longer than `time`:
-/// then cancels it with everything that it has spawned, on all domains, waits until that has
-/// unwound, and throws `timed_out`. What ends while it unwinds has not ended in time. An infinite
-/// time, or one beyond the clock, is none.
+/// Calls `fn` in the running task and returns what it returns or throws what it throws, but not for
+/// longer than `time`: then each suspension of the task inside of `fn` throws `miou::cancelled`,
+/// and when `fn` has been left by that, `timed_out` is thrown. An infinite time, or one beyond the
+/// clock, is none.
 ///
-/// `fn` runs as a child of the running task, on the same domain: it may refer to the caller's
-/// locals, but the promises, resources and mutexes of the caller are not its own. Nested ones end
-/// at the earliest deadline. A `fn` that computes without suspending cannot be stopped.
+/// Nothing is lost: a call inside that has completed returns its value, and what `fn` returns is
+/// returned, however late. Promises, mutexes and resources of the caller stay its own, so `fn` may
+/// be `condition.wait(lock)` or `await` of the caller's child. Children that `fn` has spawned are
+/// cancelled and awaited as it drops their handles. Nested limits: the earliest counts. A limit
+/// inside of an uncancellable section, or of a destructor, bounds that, too. A `fn` that computes
+/// without suspending cannot be stopped.
 ///
-/// Throws `std::invalid_argument` for a negative time or NaN, `miou::cancelled`,
-/// `miou::outside_of_task` and `miou::no_select_provided`. Suspends; cancellable. O(log n) of the
-/// timers of the domain. No OCaml counterpart.
+/// Throws `std::invalid_argument` for a negative time or NaN, `miou::outside_of_task` and
+/// `miou::no_select_provided`. Suspends only as `fn` does. O(log n) of the timers of the domain;
+/// allocates nothing. No OCaml counterpart.
 template <class Rep, class Period, class F>
 auto with_timeout(std::chrono::duration<Rep, Period> time, F&& fn,
                   boost::source_location site = BOOST_CURRENT_LOCATION) {
     const double seconds = std::chrono::duration<double>(time).count();
-    return detail::in_time(detail::deadline_of_timeout(seconds), "miou_unix::with_timeout",
-                           std::forward<F>(fn), site);
+    return detail::in_time(detail::deadline_of_timeout(seconds),
+                           {"miou_unix::with_timeout", seconds, site}, std::forward<F>(fn));
 }
 
 /// `with_timeout` with the time at which `fn` must have ended; one that has passed lets it run
-/// until it suspends.
+/// until it has to wait.
 template <class F>
 auto with_deadline(clock::time_point deadline, F&& fn,
                    boost::source_location site = BOOST_CURRENT_LOCATION) {
-    return detail::in_time(deadline, "miou_unix::with_deadline", std::forward<F>(fn), site);
+    return detail::in_time(deadline, {"miou_unix::with_deadline", {}, site}, std::forward<F>(fn));
 }
 
 } // namespace miou_unix

@@ -1,7 +1,6 @@
-// The tasks of one domain that sleep, by deadline.
+// What is due on one domain, by deadline.
 #pragma once
 
-#include "miou/trigger.hpp"
 #include "miou_unix/clock.hpp"
 
 #include <cstddef>
@@ -9,11 +8,20 @@
 
 namespace miou_unix {
 
-/// One sleep, on the stack of its task, which wakes when it is due: at its deadline, or when
-/// somebody signals it before.
-struct timer {
-    miou::trigger due;
+/// Something that is due at a time; on the stack of the task that it is for.
+class timer {
+public:
+    timer() noexcept = default;
+    timer(const timer&) = delete;
+    timer& operator=(const timer&) = delete;
+
+    /// It is due, and in no queue any more. On the domain's thread, outside of tasks.
+    virtual void go_off() noexcept = 0;
+
     std::size_t place = 0; // in the queue, while it is there
+
+protected:
+    ~timer() = default;
 };
 
 /// A 4-ary heap. The deadlines lie in the heap, not in the timers: to compare them touches no stack

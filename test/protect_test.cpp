@@ -61,7 +61,7 @@ TEST(protect, a_failure_passes_after_finally) {
     });
 }
 
-TEST(protect, a_cancellation_passes_after_finally_and_on_cancellation) {
+TEST(protect, a_cancellation_passes_after_on_cancellation_and_finally) {
     std::string seen;
     cancel_one_that_runs([&] {
         try {
@@ -71,7 +71,7 @@ TEST(protect, a_cancellation_passes_after_finally_and_on_cancellation) {
             throw;
         }
     });
-    EXPECT_EQ(seen, "finally(true) on_cancellation passed");
+    EXPECT_EQ(seen, "on_cancellation finally(true) passed");
 }
 
 TEST(protect, its_clean_ups_may_suspend_and_are_not_cancellable) {
@@ -80,7 +80,7 @@ TEST(protect, its_clean_ups_may_suspend_and_are_not_cancellable) {
         miou::protect({.on_cancellation =
                            [&] {
                                miou::yield();
-                               seen += "on_cancellation";
+                               seen += "on_cancellation ";
                            },
                        .finally =
                            [&](bool) {
@@ -90,7 +90,7 @@ TEST(protect, its_clean_ups_may_suspend_and_are_not_cancellable) {
                            }},
                       test::forever);
     });
-    EXPECT_EQ(seen, "finally on_cancellation");
+    EXPECT_EQ(seen, "on_cancellation finally ");
 }
 
 TEST(protect, what_finally_throws_is_finally_raised) {
@@ -126,7 +126,7 @@ TEST(protect, what_finally_throws_in_a_cancelled_task_is_finally_raised) {
             throw;
         }
     });
-    EXPECT_EQ(seen, "raised");
+    EXPECT_EQ(seen, "on_cancellation raised");
 }
 
 TEST(protect, what_on_cancellation_throws_is_on_cancellation_raised) {
@@ -134,7 +134,7 @@ TEST(protect, what_on_cancellation_throws_is_on_cancellation_raised) {
     cancel_one_that_runs([&] {
         try {
             miou::protect(
-                miou::protection{.on_cancellation = [] { throw 1; }, .finally = [](bool) {}},
+                {.on_cancellation = [] { throw 1; }, .finally = [&](bool) { seen += "finally "; }},
                 test::forever);
         } catch (const miou::on_cancellation_raised& raised) {
             seen += "raised";
@@ -142,7 +142,21 @@ TEST(protect, what_on_cancellation_throws_is_on_cancellation_raised) {
             throw;
         }
     });
-    EXPECT_EQ(seen, "raised");
+    EXPECT_EQ(seen, "finally raised");
+}
+
+TEST(protect, if_both_clean_ups_throw_the_first_is_told) {
+    bool told = false;
+    cancel_one_that_runs([&] {
+        try {
+            miou::protect({.on_cancellation = [] { throw 1; }, .finally = [](bool) { throw 2.0; }},
+                          test::forever);
+        } catch (const miou::on_cancellation_raised& raised) {
+            told = test::is<int>(raised.nested());
+            throw;
+        }
+    });
+    EXPECT_TRUE(told);
 }
 
 TEST(protect, either_clean_up_may_be_left_out) {
@@ -162,8 +176,8 @@ TEST(protect, it_nests) {
     cancel_one_that_runs([&] {
         miou::protect(noting(outer), [&] { miou::protect(noting(inner), test::forever); });
     });
-    EXPECT_EQ(inner, "finally(true) on_cancellation ");
-    EXPECT_EQ(outer, "finally(true) on_cancellation ");
+    EXPECT_EQ(inner, "on_cancellation finally(true) ");
+    EXPECT_EQ(outer, "on_cancellation finally(true) ");
 }
 
 TEST(protect, it_needs_a_task) {

@@ -72,7 +72,7 @@ TEST(timeout, a_call_that_takes_too_long_is_cancelled_and_timed_out_is_thrown) {
             });
         });
         EXPECT_TRUE(unwound);
-        EXPECT_TRUE(test::contains(text, "miou_unix::with_timeout")) << text;
+        EXPECT_TRUE(test::contains(text, "miou_unix::with_timeout of 0.001 s at ")) << text;
         EXPECT_EQ(test::error_of([] { with_timeout(1ms, [] { miou_unix::sleep(1h); }); }),
                   boost::asio::error::timed_out);
     });
@@ -101,17 +101,122 @@ TEST(timeout, it_cancels_the_whole_subtree_on_all_domains) {
     });
 }
 
-TEST(timeout, what_ends_while_it_unwinds_has_not_ended_in_time) {
+TEST(timeout, what_is_returned_too_late_is_returned) {
     on_reactor([] {
-        EXPECT_THROW(with_timeout(1ms,
-                                  [] {
-                                      try {
-                                          miou_unix::sleep(1h);
-                                      } catch (const miou::cancelled&) {
-                                      }
-                                      return 1;
-                                  }),
+        const int returned = with_timeout(1ms, [] {
+            try {
+                miou_unix::sleep(1h);
+            } catch (const miou::cancelled&) {
+            }
+            return 1;
+        });
+        EXPECT_EQ(returned, 1);
+    });
+}
+
+TEST(timeout, its_error_says_which_limit_it_was) {
+    on_reactor([] {
+        const auto of_timeout = test::message_of<miou_unix::timed_out>(
+            [] { with_timeout(2ms, [] { miou_unix::sleep(1h); }); });
+        EXPECT_TRUE(test::contains(of_timeout, "miou_unix::with_timeout of 0.002 s at "))
+            << of_timeout;
+        EXPECT_TRUE(test::contains(of_timeout, "timeout_test.cpp:")) << of_timeout;
+        const auto of_deadline = test::message_of<miou_unix::timed_out>([] {
+            miou_unix::with_deadline(miou_unix::clock::now(), [] { miou_unix::sleep(1h); });
+        });
+        EXPECT_TRUE(test::contains(of_deadline, "miou_unix::with_deadline at ")) << of_deadline;
+    });
+}
+
+TEST(timeout, it_limits_a_wait_for_a_condition_whose_mutex_is_held_after_it) {
+    on_reactor([] {
+        miou::mutex guard;
+        miou::condition changed;
+        std::unique_lock held{guard};
+        EXPECT_THROW(with_timeout(1ms, [&] { changed.wait(held); }), miou_unix::timed_out);
+        EXPECT_TRUE(held.owns_lock());
+        held.unlock();
+        EXPECT_TRUE(guard.try_lock());
+        guard.unlock();
+    });
+}
+
+TEST(timeout, it_limits_a_wait_for_the_callers_own_child_which_goes_on) {
+    on_reactor([] {
+        std::atomic<bool> over = false;
+        const auto child = test::anywhere([&] {
+            test::yield_until([&] { return over.load(); });
+            return 1;
+        });
+        EXPECT_THROW(with_timeout(1ms, [&] { return miou::await_exn(child); }),
                      miou_unix::timed_out);
+        over = true;
+        EXPECT_EQ(miou::await_exn(child), 1);
+    });
+}
+
+TEST(timeout, it_limits_a_clean_up_in_a_cancelled_task) {
+    on_reactor([] {
+        bool limited = false;
+        const auto victim = miou::async([&] {
+            struct clean_up {
+                bool& limited;
+                ~clean_up() {
+                    try {
+                        with_timeout(1ms, [] { miou_unix::sleep(1h); });
+                    } catch (const miou_unix::timed_out&) {
+                        limited = true;
+                    }
+                }
+            } const at_end{limited};
+            test::forever();
+        });
+        miou::yield();
+        miou::cancel(victim);
+        EXPECT_TRUE(limited);
+    });
+}
+
+TEST(timeout, a_storm_of_limits_around_reads_loses_no_byte) {
+    on_reactor([] {
+        const int sent = test::scaled(100'000, 5'000);
+        const auto [from, to] = test::socket_pair();
+        const auto writer = test::anywhere([&, out = to] {
+            for (int i = 0; i < sent; ++i) {
+                if (i % 16 == 0)
+                    miou_unix::sleep(20us);
+                miou_unix::write(out, "x");
+            }
+            miou_unix::close(out);
+        });
+        int received = 0;
+        for (bool open = true; open;)
+            try {
+                char byte;
+                open = with_timeout(20us, [&, f = from] {
+                           return miou_unix::read(f, {&byte, 1});
+                       }) != 0;
+                received += open;
+            } catch (const miou_unix::timed_out&) {
+            }
+        miou::await_exn(writer);
+        EXPECT_EQ(received, sent);
+    });
+}
+
+TEST(timeout, hundred_thousand_nested_ones_end_with_the_earliest) {
+    on_reactor([] {
+        // As deep as the stack allows.
+        const auto nest = [](auto&& self, int depth) -> int {
+            if (depth == 0) {
+                miou_unix::sleep(1h);
+                return 0;
+            }
+            return with_timeout(1h, [&] { return self(self, depth - 1); });
+        };
+        const int depth = test::scaled(100, 20);
+        for (int round = 0; round < test::scaled(1'000, 50); ++round)
+            EXPECT_THROW(with_timeout(0s, [&] { return nest(nest, depth); }), miou_unix::timed_out);
     });
 }
 

@@ -6,25 +6,11 @@
 #include "miou/detail/scheduler.hpp"
 #include "miou/logs.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace miou::detail {
 namespace {
-
-/// Keeps cancellation from the running task until the end of the scope.
-class shield {
-public:
-    explicit shield(scheduler& here) noexcept
-        : self_{here.current()} {
-        ++self_.shields;
-    }
-    ~shield() { --self_.shields; }
-    shield(const shield&) = delete;
-    shield& operator=(const shield&) = delete;
-
-private:
-    task& self_;
-};
 
 std::exception_ptr rule_1_broken_by(const scheduler& here, const task& parent,
                                     const task& child) noexcept {
@@ -128,7 +114,7 @@ void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept
     child.parent_identity = here.identity_of(parent);
     child.uid = here.next_uid();
     child.shielded = parent.shields != 0 || here.exceptions_in_flight() != 0;
-    child.cancelled = parent.cancelled && !child.shielded;
+    child.cancelled = child.interrupted = parent.cancelled && !child.shielded;
     parent.children.push_back(child);
     ++parent.live_children;
     if (here.is_traced())
@@ -137,6 +123,12 @@ void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept
         here.push(child);
     else
         home.send(static_cast<run_mail&>(child));
+}
+
+void throw_unless_completed(const scheduler& here, bool by_cancel, bool completed) {
+    // In a run that fails the children have not completed: they were torn down.
+    if (by_cancel && (!completed || here.run_of().has_failed()))
+        throw cancelled{};
 }
 
 bool is_child_of_running_task(const scheduler& here, const task& child) noexcept {
@@ -152,13 +144,14 @@ void require_child(scheduler& here, const task& child, const char* caller) {
 }
 
 void await_child(scheduler& here, task& child) {
+    if (child.collected)
+        here.count_call();
     while (!child.collected) {
         here.throw_if_cancelled();
         child.watched = true;
         const bool by_cancel = here.park_on_children();
         child.watched = false;
-        if (by_cancel)
-            throw cancelled{};
+        throw_unless_completed(here, by_cancel, child.collected);
     }
     consume(here, child);
 }
@@ -176,6 +169,7 @@ void consume(scheduler& here, task& child) noexcept {
 std::size_t await_any(scheduler& here, std::span<task* const> children) {
     if (children.empty())
         throw std::invalid_argument{"miou: there is nothing to await in an empty list"};
+    here.count_call();
     for (;;) {
         std::size_t finished = 0;
         std::size_t succeeded = 0;
@@ -196,15 +190,14 @@ std::size_t await_any(scheduler& here, std::span<task* const> children) {
         const bool by_cancel = here.park_on_children();
         for (task* child : children)
             child->watched = false;
-        if (by_cancel)
-            throw cancelled{};
+        throw_unless_completed(here, by_cancel, std::ranges::any_of(children, &task::collected));
     }
 }
 
 void cancel_child(scheduler& here, task& child) {
     here.record<trace::cancel>(child);
     {
-        const shield until_unwound{here};
+        const shield until_unwound{here.current()};
         request_cancel(here, child);
         await_child(here, child);
     }
@@ -222,7 +215,7 @@ void release_handle(task& child) noexcept {
         !child.consumed) {
         const bool unwinding = here->exceptions_in_flight();
         task& self = here->current();
-        const shield until_unwound{*here};
+        const shield until_unwound{self};
         if (!unwinding && !self.broken_rule)
             self.broken_rule = rule_1_broken_by(*here, self, child);
         request_cancel(*here, child);
@@ -245,6 +238,8 @@ void collect(scheduler& here, task& child) noexcept {
             log_failure(child);
         consume(here, child);
     }
+    if (here.run_of().has_failed()) [[unlikely]]
+        cancel_subtree(here, parent); // before it is woken: it does not run on
     if (awaited && parent.parked == task::parking::on_children)
         here.unpark(parent);
 }

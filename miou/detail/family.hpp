@@ -18,6 +18,10 @@ bool is_child_of_running_task(const scheduler& here, const task& child) noexcept
 /// Throws `not_a_child`.
 void require_child(scheduler& here, const task& child, const char* caller);
 
+/// After a wait for children that a cancellation has ended: throws `cancelled`, unless what was
+/// waited for has come all the same.
+void throw_unless_completed(const scheduler& here, bool by_cancel, bool completed);
+
 /// Waits until `child` of the running task has finished; throws `cancelled`. Its outcome then
 /// belongs to the running task.
 void await_child(scheduler& here, task& child);

@@ -10,6 +10,7 @@ namespace miou::detail {
 enum class mail_kind : std::uint8_t {
     run,      // a task to put on the run queue: new here, or woken
     cancel,   // a task to cancel with its whole subtree
+    scope,    // a cancel_scope of a task that lives here
     finished, // a task whose parent lives here has finished
     resource, // a resource to hand to a task that lives here
     signals,  // POSIX signals are pending (dom0)

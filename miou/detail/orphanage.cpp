@@ -38,6 +38,7 @@ task* orphanage::take_any() noexcept {
 }
 
 bool orphanage::wait(scheduler& here) {
+    here.count_call();
     while (succeeded.empty() && failed.empty()) {
         if (running.empty())
             return false;
@@ -45,8 +46,7 @@ bool orphanage::wait(scheduler& here) {
         awaited = true;
         const bool by_cancel = here.park_on_children();
         awaited = false;
-        if (by_cancel)
-            throw cancelled{};
+        throw_unless_completed(here, by_cancel, !succeeded.empty() || !failed.empty());
     }
     return true;
 }

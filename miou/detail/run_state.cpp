@@ -20,6 +20,7 @@ void run_state::fail(std::exception_ptr cause) noexcept {
         if (failure_)
             return;
         failure_ = std::move(cause);
+        failed_.store(true, memory_order_relaxed);
     }
     root.send_cancellation();
     root.home->send(static_cast<cancel_mail&>(root));

@@ -35,12 +35,15 @@ struct run_state {
 
     /// Any domain. The first failure is what `run` will throw; it cancels every task.
     void fail(std::exception_ptr cause) noexcept;
+    /// Any domain: seen by whoever has a mail that was sent after the failure.
+    bool has_failed() const noexcept { return failed_.load(memory_order_relaxed); }
     /// After the last task.
     const std::exception_ptr& failure() const noexcept { return failure_; }
 
 private:
     std::mutex guard_;
     std::exception_ptr failure_;
+    atomic<bool> failed_ = false; // there is one
 };
 
 } // namespace miou::detail

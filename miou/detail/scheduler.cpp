@@ -1,11 +1,13 @@
 #include "miou/detail/scheduler.hpp"
 
+#include "miou/cancel_scope.hpp"
 #include "miou/detail/cancellation.hpp"
 #include "miou/detail/family.hpp"
 #include "miou/detail/posix_signals.hpp"
 #include "miou/detail/resource.hpp"
 #include "miou/logs.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace miou::detail {
@@ -16,6 +18,9 @@ constexpr std::size_t kept_idle_fibers = 512;
 
 // In a row: then the system is given up.
 constexpr unsigned most_failed_selects = 100;
+
+// While tasks are ready: about a tenth of the shortest sleep that is of use.
+constexpr std::chrono::steady_clock::duration longest_without_look = std::chrono::microseconds{100};
 
 // About 20 us: less than the kernel takes to put a thread to sleep and to wake it again.
 constexpr int spins_before_sleep = 400;
@@ -94,6 +99,9 @@ void scheduler::handle(mail& m) noexcept {
         subject.receive_cancellation();
         break;
     }
+    case mail_kind::scope:
+        static_cast<cancel_scope::letter&>(m).of.arrive();
+        break;
     case mail_kind::finished:
         collect(*this, static_cast<task&>(static_cast<run_mail&>(m)));
         break;
@@ -110,6 +118,19 @@ void scheduler::handle(mail& m) noexcept {
     }
 }
 
+/// Steps are counted, since reading a clock costs as much as two of them. So many are counted that
+/// they are likely to take no longer than `longest_without_look`, judged by those before.
+void scheduler::plan_next_look() noexcept {
+    const clock::time_point now = clock::now();
+    const clock::duration taken = now - std::exchange(looked_at_, now);
+    if (taken <= longest_without_look)
+        steps_between_looks_ = std::min(run_.settings.poll, 2 * steps_between_looks_);
+    else
+        steps_between_looks_ = static_cast<std::uint32_t>(std::max<clock::rep>(
+            1, steps_between_looks_ * longest_without_look.count() / taken.count()));
+    poll_countdown_ = steps_between_looks_;
+}
+
 /// Without a system there is nothing to look at.
 bool scheduler::poll_is_over() noexcept {
     look_at_tracing();
@@ -124,7 +145,7 @@ void scheduler::look_at_system() noexcept {
     if (poll_countdown_ == 0) {
         if (has_system())
             select(false);
-        poll_countdown_ = run_.settings.poll;
+        plan_next_look();
     }
     if (nothing_ready() && !stopping_) {
         trim_idle_fibers();
@@ -161,7 +182,8 @@ void scheduler::sleep() noexcept {
         return;
     if (has_system()) {
         select(true);
-        poll_countdown_ = run_.settings.poll;
+        looked_at_ = clock::now();
+        poll_countdown_ = steps_between_looks_;
     } else {
         wake_token_.take();
     }
@@ -209,6 +231,7 @@ std::exception_ptr scheduler::wait(signal_state& awaited) {
     task& self = *current_;
     switch (awaited.try_wait(self)) {
     case signal_state::wait_outcome::already_signaled:
+        count_call();
         return nullptr;
     case signal_state::wait_outcome::already_awaited:
         throw std::invalid_argument{"miou: somebody awaits this already"};
@@ -223,11 +246,6 @@ std::exception_ptr scheduler::wait(signal_state& awaited) {
     const bool by_cancel = park(task::parking::on_signal);
     self.waiting_on = nullptr;
     return by_cancel ? cancellation() : nullptr;
-}
-
-void scheduler::budget_used_up() {
-    reschedule();
-    throw_if_cancelled();
 }
 
 void scheduler::push_cancelled(task& t) noexcept {
@@ -278,6 +296,7 @@ fiber& scheduler::run_new_tasks(fiber& self) noexcept {
     do {
         next->context = &self;
         next->budget = quanta_;
+        fiber::reset_floating_point();
         current_ = next;
         record<trace::run_begin>(*next);
         complete(*this, *next);

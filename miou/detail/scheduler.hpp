@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou/detail/block_pool.hpp"
+#include "miou/detail/cancellation.hpp"
 #include "miou/detail/fiber.hpp"
 #include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
@@ -16,6 +17,7 @@
 #include "miou/events.hpp"
 #include "miou/prefetch.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -37,6 +39,8 @@ struct hook_entry {
 /// and jumps to it. Only when there is none, or when something else is due (mail, hooks, a look at
 /// the system), control comes back to `run`, the loop on the thread's own stack.
 class scheduler {
+    using clock = std::chrono::steady_clock;
+
 public:
     /// On the domain's own thread.
     scheduler(run_state& run, domain_uid uid);
@@ -133,9 +137,10 @@ public:
 
     /// What a cancelled task ends with, for those that need not throw it.
     const std::exception_ptr& cancellation() const noexcept { return cancellation_; }
-    /// A cancellation is due: the task was cancelled, and is neither in an uncancellable section
-    /// nor in a destructor during unwinding.
-    bool cancellation_due() const noexcept { return current_->cancelled && !shielded(); }
+    /// A cancellation is due: the task or a scope that it is in was cancelled, and no shield was
+    /// raised inside of that.
+    bool cancellation_due() const noexcept { return current_->interrupted && is_due(*this); }
+    /// By an uncancellable section, or by a destructor that runs during unwinding.
     bool shielded() const noexcept { return current_->shields != 0 || exceptions_in_flight() != 0; }
     unsigned exceptions_in_flight() const noexcept { return thread_.exceptions->uncaught; }
     /// Throws `cancelled` if it is due, after others had their turn: a loop that swallows it can
@@ -157,12 +162,17 @@ public:
     /// A reporter that was set on another domain is not seen before this.
     void look_at_tracing() noexcept { traced_ = tracing.load(memory_order_relaxed); }
 
-    /// Counts a call that did not have to park; when the budget is used up, others run. A call
-    /// that succeeds again and again must not keep a cancelled task: that throws before it.
-    void consume_budget() {
-        throw_if_cancelled();
+    /// Counts a call that did not have to park; when the budget is used up, others run. Does not
+    /// throw.
+    void count_call() noexcept {
         if (current_->budget-- == 0) [[unlikely]]
-            budget_used_up();
+            reschedule();
+    }
+    /// The same before a call of input or output: one that succeeds again and again must not keep a
+    /// cancelled task.
+    void consume_budget() {
+        count_call();
+        throw_if_cancelled();
     }
 
     random_stream& random() noexcept { return random_; }
@@ -207,7 +217,7 @@ private:
     void trim_idle_fibers() noexcept;
     bool loop_is_due() noexcept;
     bool poll_is_over() noexcept;
-    void budget_used_up();
+    void plan_next_look() noexcept;
     [[noreturn]] static void refuse_outside_of_task(const char* caller);
     bool nothing_ready() const noexcept { return ready_.empty() && urgent_.empty(); }
 
@@ -217,8 +227,8 @@ private:
     // The run queues. A task is in at most one, and then in no inbox.
     mail_queue urgent_; // woken by a cancellation
     mail_queue ready_;
-    task* current_ = nullptr; // null while the loop runs
-    std::uint32_t poll_countdown_;
+    task* current_ = nullptr;      // null while the loop runs
+    std::uint32_t poll_countdown_; // steps until the next look at the system
     const std::uint32_t quanta_;
     bool hooked_ = false; // there are hooks
     bool traced_ = false; // there was a reporter, at the last look
@@ -244,6 +254,8 @@ private:
     random_stream random_;
 
     events events_;
+    std::uint32_t steps_between_looks_ = 1; // at most `.poll`; fewer while steps take long
+    clock::time_point looked_at_;
     unsigned failed_selects_ = 0; // in a row
     std::vector<syscall_uid> cancelled_syscalls_;
     std::list<std::shared_ptr<hook_entry>> hooks_;

@@ -34,6 +34,7 @@ class fiber;
 class scheduler;
 struct resource;
 struct orphanage;
+struct scope;
 
 using list_hook = intrusive::list_member_hook<intrusive::link_mode<intrusive::normal_link>>;
 
@@ -85,11 +86,13 @@ public:
     enum class parking : std::uint8_t { none, on_children, on_signal } parked = parking::none;
     bool waits_for_all = false;          // while parked on children: only the last one wakes it
     bool cancelled = false;              // level-triggered, for ever
+    bool interrupted = false;            // that, or one of its scopes is cancelled
     bool woken_by_cancel = false;        // how the last park ended
     bool finishing = false;              // its function has returned or thrown
     bool is_signal_handler = false;      // rule 1 does not hold for it; its failure is logged
     std::uint32_t live_children = 0;     // those that have not been collected
     signal_state* waiting_on = nullptr;  // while parked on a signal
+    scope* scopes = nullptr;             // the innermost one
     std::exception_ptr broken_rule;      // rule 1, seen by the destructor of a handle
     std::shared_ptr<resource> resources; // head of the list of what it owns
 
@@ -178,6 +181,21 @@ private:
     }
 
     atomic<std::uint32_t> references_ = in_tree + handle;
+};
+
+/// Keeps cancellation from the running task while it lives.
+class shield {
+public:
+    explicit shield(task& running) noexcept
+        : self_{running} {
+        ++self_.shields;
+    }
+    ~shield() { --self_.shields; }
+    shield(const shield&) = delete;
+    shield& operator=(const shield&) = delete;
+
+private:
+    task& self_;
 };
 
 } // namespace miou::detail

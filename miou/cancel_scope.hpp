@@ -1,0 +1,139 @@
+// A limit on a piece of the running task.
+#pragma once
+
+#include "miou/detail/atomic.hpp"
+#include "miou/detail/inbox.hpp"
+#include "miou/detail/scope.hpp"
+#include "miou/detail/signal_state.hpp"
+#include "miou/errors.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace miou {
+namespace detail {
+
+/// Calls `fn` inside of `opened` and says whether it has left by that scope's cancellation.
+template <class F>
+auto run_inside(const scope& opened, F&& fn) {
+    using R = std::remove_cvref_t<std::invoke_result_t<F>>;
+    using outcome = std::conditional_t<std::is_void_v<R>, bool, std::optional<R>>;
+    try {
+        if constexpr (std::is_void_v<R>) {
+            std::invoke(std::forward<F>(fn));
+            return outcome{true};
+        } else {
+            return outcome{std::invoke(std::forward<F>(fn))};
+        }
+    } catch (const cancelled&) {
+        if (!is_cause(opened))
+            throw;
+        return outcome{};
+    }
+}
+
+} // namespace detail
+
+/// A `cancel_scope` that only its own domain cancels: a timer, a handler, another task there.
+/// Opening and closing it costs a few instructions.
+class local_cancel_scope {
+public:
+    local_cancel_scope() noexcept = default;
+
+    /// See `cancel_scope::run`.
+    template <class F>
+    auto run(F&& fn) {
+        detail::open(scope_, "miou::local_cancel_scope::run");
+        const closing until_end{scope_};
+        return detail::run_inside(scope_, std::forward<F>(fn));
+    }
+    /// See `cancel_scope::cancel`. On the domain of the task that runs it, while it runs; otherwise
+    /// it does nothing.
+    void cancel() noexcept {
+        if (scope_.of != nullptr)
+            detail::cancel(scope_);
+    }
+
+private:
+    struct closing {
+        detail::scope& opened;
+        ~closing() { detail::close(opened); }
+    };
+
+    detail::scope scope_;
+};
+
+/// A limit on a piece of the running task, which can be cancelled by itself. Nothing is spawned and
+/// nothing allocated. Used once. No OCaml counterpart.
+///
+///     miou::cancel_scope limit;
+///     if (const auto got = limit.run([&] { return miou_unix::read(f, buffer); }))
+///         use(*got); // otherwise somebody has called limit.cancel()
+class cancel_scope {
+public:
+    cancel_scope() noexcept = default;
+    cancel_scope(const cancel_scope&) = delete;
+    cancel_scope& operator=(const cancel_scope&) = delete;
+
+    /// Calls `fn` in the running task, whose promises, mutexes and resources stay its own, and
+    /// returns what `fn` returns, as an optional (`true` for void): empty (`false`) when `fn` was
+    /// left by the cancellation of this scope. What `fn` returns is returned, however late: a call
+    /// that has completed is never thrown away. What else `fn` throws passes.
+    ///
+    /// Scopes nest: the cancellation of the task, or of a scope around this one, passes through.
+    /// Children that `fn` has spawned follow the ordinary rules: whoever leaves by an exception
+    /// drops its handles, so they are cancelled and awaited.
+    ///
+    /// Throws `outside_of_task`, and `std::invalid_argument` when it has run before. Suspends only
+    /// as `fn` does, and, not cancellably, until a `cancel` on another thread has ended.
+    template <class F>
+    auto run(F&& fn) {
+        open();
+        const closing until_end{*this};
+        return detail::run_inside(scope_, std::forward<F>(fn));
+    }
+
+    /// Every suspension of that task inside of `fn` throws `cancelled` from now on, until `fn` has
+    /// ended. One that completes all the same returns. An uncancellable section, or a destructor
+    /// that runs during unwinding, defers it only if it began inside of the scope: so a limit
+    /// bounds a clean-up, too. Before `run` it cancels the scope in advance; after it, or the
+    /// second time, it does nothing.
+    ///
+    /// Any thread, while this lives. Does not suspend.
+    void cancel() noexcept;
+
+    // For the scheduler: the mail has come.
+    void arrive() noexcept;
+    struct letter : detail::mail {
+        explicit letter(cancel_scope& subject) noexcept
+            : mail{detail::mail_kind::scope}
+            , of{subject} {}
+        cancel_scope& of;
+    };
+
+private:
+    struct closing {
+        cancel_scope& opened;
+        ~closing() { opened.close(); }
+    };
+    void open();
+    void close() noexcept;
+
+    //      fresh ---- open ----> opened ---- close ----> closed
+    //        |                     |                       ^
+    //      cancel                cancel, once: a mail      |  (the mail, if one was sent, has come)
+    //        v                     v                       |
+    //      early ---- open ----> cancelled --- close ------+
+    enum class state : std::uint8_t { fresh, early, opened, cancelled, closed };
+
+    detail::scope scope_;
+    detail::atomic<state> state_ = state::fresh;
+    detail::scheduler* home_ = nullptr; // once opened
+    letter letter_{*this};
+    detail::signal_state arrived_;
+};
+
+} // namespace miou
