@@ -217,4 +217,16 @@ TEST(connect, cancelled_it_leaves_no_descriptor) {
     });
 }
 
+TEST(connect, says_which_address_has_won) {
+    on_reactor([] {
+        const auto listening = test::listen_on_loopback();
+        const auto address = miou_unix::getsockname(listening);
+        const addresses tried{closed_port(), address};
+        sockaddr winner;
+        EXPECT_TRUE(is_connected(miou_unix::connect({.winner = &winner}, tried), listening));
+        EXPECT_EQ(winner.to_string(), address.to_string());
+        miou_unix::close(listening);
+    });
+}
+
 } // namespace

@@ -97,4 +97,35 @@ TEST(fairness, a_task_whose_reads_and_writes_always_succeed_lets_others_run) {
     });
 }
 
+TEST(fairness, a_sleeper_is_late_by_few_turns_of_a_task_that_computes_for_long) {
+    miou_unix::run({.domains = domains()}, [] {
+        using clock = miou_unix::clock;
+        clock::time_point due = clock::time_point::max();
+        int turns_after_due = 0;
+        bool over = false;
+        const auto busy = miou::async([&] {
+            while (!over) {
+                turns_after_due += clock::now() >= due; // a turn that begins after it was due
+                const auto end = clock::now() + 200us;
+                while (clock::now() < end) {
+                }
+                miou::yield();
+            }
+        });
+        std::vector<int> late;
+        for (int i = 0; i < 20; ++i) {
+            turns_after_due = 0;
+            due = clock::now() + 1ms;
+            miou_unix::sleep(1ms);
+            late.push_back(turns_after_due);
+            due = clock::time_point::max();
+        }
+        over = true;
+        miou::await_exn(busy);
+        // At first it is not known how long a turn takes.
+        late.erase(late.begin());
+        EXPECT_LE(*std::max_element(late.begin(), late.end()), 2);
+    });
+}
+
 } // namespace

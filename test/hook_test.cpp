@@ -3,6 +3,8 @@
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 
+#include "miou/computation.hpp"
+#include "miou/condition.hpp"
 #include "miou/domain.hpp"
 #include "miou/hook.hpp"
 #include "miou/logs.hpp"
@@ -13,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -165,6 +168,42 @@ TEST(hook, it_may_be_move_only_and_is_destroyed_with_the_run) {
 
 TEST(hook, it_needs_a_task) {
     EXPECT_THROW(miou::hook::add([] {}), miou::outside_of_task);
+}
+
+TEST(hook, it_may_not_wait_and_what_it_would_have_waited_for_goes_on) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        miou::mutex free;
+        miou::condition changed;
+        const miou::computation<int> value;
+        int refused = 0;
+        const auto refuses = [&](auto wait) {
+            try {
+                wait();
+            } catch (const miou::outside_of_task&) {
+                ++refused;
+            }
+        };
+        guard.lock();
+        const auto hook = miou::hook::add([&] {
+            refuses([&] { guard.lock(); });
+            refuses([&] { value.await(); });
+            const std::unique_lock held{free}; // it need not wait
+            refuses([&] { changed.wait(free); });
+            EXPECT_TRUE(held.owns_lock());
+        });
+        miou::yield();
+        hook.remove();
+        EXPECT_GE(refused, 3);
+        EXPECT_EQ(refused % 3, 0);
+        guard.unlock();
+        EXPECT_TRUE(guard.try_lock());
+        guard.unlock();
+        changed.broadcast();
+        value.try_return(1);
+        EXPECT_TRUE(free.try_lock());
+        free.unlock();
+    });
 }
 
 } // namespace

@@ -16,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -182,6 +183,28 @@ TEST(lazy, what_the_function_captured_is_destroyed_once_it_is_forced) {
         EXPECT_EQ(value.force(), 2);
         EXPECT_EQ(captured.use_count(), 1);
     });
+}
+
+TEST(lazy, of_nothing_is_something_to_be_done_once) {
+    miou::run({.domains = domains()}, [] {
+        int times = 0;
+        auto once = miou::lazy<void>::from_fun([&] { ++times; });
+        once.force();
+        once.force();
+        EXPECT_EQ(times, 1);
+        miou::lazy<void>::from_val().force();
+        auto failing = miou::lazy<void>::from_fun([] { throw 1; });
+        EXPECT_THROW(failing.force(), int);
+        EXPECT_THROW(failing.force(), int);
+    });
+}
+
+TEST(lazy, may_be_moved_and_is_then_empty) {
+    auto first = miou::lazy<int>::from_fun([] { return 1; });
+    std::vector<miou::lazy<int>> all;
+    all.push_back(std::move(first));
+    EXPECT_EQ(all[0].force(), 1);
+    EXPECT_THROW(first.force(), std::invalid_argument);
 }
 
 } // namespace

@@ -332,4 +332,34 @@ TEST(ownership, members_need_a_running_task) {
     EXPECT_THROW(r.check(), miou::outside_of_task);
 }
 
+TEST(ownership, giving_that_fails_half_way_restores_who_had_each) {
+    miou::run({.domains = domains()}, [] {
+        miou::ownership nobodys{[] {}};
+        miou::ownership mine{[] {}};
+        miou::ownership contested{[] {}};
+        mine.own();
+        bool over = false;
+        const auto rival = miou::async([&] {
+            contested.own();
+            test::yield_until([&] { return over; });
+            contested.disown();
+        });
+        // Moving it happens between the look at what is given and the giving.
+        struct suspends_when_moved {
+            suspends_when_moved() = default;
+            suspends_when_moved(suspends_when_moved&&) { miou::yield(); }
+            void operator()() const {}
+        };
+        EXPECT_THROW(static_cast<void>(
+                         miou::async({.give = {nobodys, mine, contested}}, suspends_when_moved{})),
+                     miou::not_owner);
+        mine.check();
+        mine.disown();
+        nobodys.own();
+        nobodys.disown();
+        over = true;
+        miou::await_exn(rival);
+    });
+}
+
 } // namespace

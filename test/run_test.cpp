@@ -4,6 +4,7 @@
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
 
+#include "miou/orphans.hpp"
 #include "miou/promise.hpp"
 #include "miou/run.hpp"
 
@@ -188,6 +189,8 @@ TEST(run, an_option_that_is_out_of_range_is_refused) {
         refused(".domains", [=] { return miou::run_options{.domains = bad}; });
     for (int bad : {0, -1, 2'000'000'000})
         refused(".quanta", [=] { return miou::run_options{.quanta = bad, .domains = 0}; });
+    for (int bad : {0, -1, 2'000'000'000})
+        refused(".poll", [=] { return miou::run_options{.poll = bad, .domains = 0}; });
 }
 
 TEST(run, an_environment_variable_that_is_malformed_or_out_of_range_is_refused) {
@@ -284,6 +287,42 @@ TEST(run, a_broken_rule_cancels_the_tasks_of_all_domains) {
                            }),
                  miou::still_has_children);
     EXPECT_EQ(unwound, 6);
+}
+
+TEST(run, after_a_broken_rule_no_wait_for_a_child_returns) {
+    // Each waits for a child that breaks a rule, on whichever domain, and must not run on.
+    const auto torn_down = [](auto wait) {
+        std::atomic<bool> ran_on = false;
+        std::atomic<bool> was_cancelled = false;
+        EXPECT_THROW(miou::run({.domains = domains()},
+                               [&] {
+                                   const auto parent = test::anywhere([&] {
+                                       try {
+                                           wait([] { const auto lost = miou::async([] {}); });
+                                           ran_on = true;
+                                       } catch (const miou::cancelled&) {
+                                           was_cancelled = true;
+                                           throw;
+                                       }
+                                   });
+                                   static_cast<void>(miou::await(parent));
+                                   ran_on = true;
+                               }),
+                     miou::still_has_children);
+        return was_cancelled && !ran_on;
+    };
+    EXPECT_TRUE(torn_down([](auto guilty) { miou::await(miou::async(guilty)); }));
+    EXPECT_TRUE(torn_down([](auto guilty) { miou::await(test::anywhere(guilty)); }));
+    EXPECT_TRUE(torn_down([](auto guilty) { miou::await_one({test::anywhere(guilty)}); }));
+    EXPECT_TRUE(torn_down([](auto guilty) { miou::await_first({miou::async(guilty)}); }));
+    EXPECT_TRUE(torn_down([](auto guilty) {
+        miou::await_all({miou::async(guilty), test::anywhere(guilty)});
+    }));
+    EXPECT_TRUE(torn_down([](auto guilty) {
+        miou::orphans<void> collected;
+        miou::async(collected, guilty);
+        miou::get(collected);
+    }));
 }
 
 } // namespace

@@ -5,11 +5,15 @@
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
 
+#include "miou/computation.hpp"
+#include "miou/mutex.hpp"
 #include "miou/promise.hpp"
 #include "miou/run.hpp"
+#include "miou/trigger.hpp"
 
 #include <gtest/gtest.h>
 
+#include <cfenv>
 #include <memory>
 #include <set>
 #include <sstream>
@@ -367,6 +371,61 @@ TEST(task, generations_may_be_deep) {
         }
     };
     EXPECT_EQ(miou::run({.domains = domains()}, nest{100}), 100);
+}
+
+TEST(task, calls_that_need_not_wait_let_others_run_now_and_then) {
+    // A loop of any of them would otherwise keep its domain for ever.
+    const auto lets_others_run = [](auto call) {
+        miou::run({.quanta = 5, .domains = domains()}, [&] {
+            const auto finished = miou::async([] {});
+            miou::await_exn(finished);
+            bool other_ran = false;
+            const auto other = miou::async([&] { other_ran = true; });
+            for (int calls = 0; !other_ran; ++calls) {
+                ASSERT_LE(calls, 6);
+                call(finished);
+            }
+            miou::await_exn(other);
+        });
+    };
+    lets_others_run([](const auto& finished) { miou::await_exn(finished); });
+    lets_others_run([](const auto& finished) { miou::await_one({finished}).value(); });
+    lets_others_run([guard = std::make_shared<miou::mutex>()](const auto&) {
+        guard->lock();
+        guard->unlock();
+    });
+    miou::computation<int> complete;
+    complete.try_return(1);
+    lets_others_run([&](const auto&) { complete.await_exn(); });
+    miou::trigger signaled;
+    signaled.signal();
+    lets_others_run([&](const auto&) { signaled.await(); });
+}
+
+TEST(task, it_starts_with_the_default_floating_point_environment) {
+    miou::run({.domains = domains()}, [] {
+        const auto rounding = [] { return std::fegetround(); };
+        const auto careless = test::anywhere([&] {
+            std::fesetround(FE_UPWARD);
+            const auto child = miou::async(rounding);
+            return miou::await_exn(child);
+        });
+        EXPECT_EQ(miou::await_exn(careless), FE_TONEAREST);
+        EXPECT_EQ(miou::await_exn(test::anywhere(rounding)), FE_TONEAREST); // on the same stack
+    });
+}
+
+TEST(task, its_floating_point_environment_is_its_own_over_suspensions) {
+    miou::run({.domains = domains()}, [] {
+        const auto task = miou::async([] {
+            std::fesetround(FE_DOWNWARD);
+            miou::yield();
+            return std::fegetround();
+        });
+        miou::yield();
+        EXPECT_EQ(std::fegetround(), FE_TONEAREST);
+        EXPECT_EQ(miou::await_exn(task), FE_DOWNWARD);
+    });
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #include "support/tasks.hpp"
 
 #include "miou/condition.hpp"
+#include "miou/mutex.hpp"
 #include "miou/promise.hpp"
 #include "miou/run.hpp"
 #include "miou/trigger.hpp"
@@ -13,6 +14,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -223,6 +225,83 @@ TEST(uncancellable, what_it_throws_passes) {
         int value = 1;
         int& same = miou::uncancellable([&]() -> int& { return value; });
         EXPECT_EQ(&same, &value);
+    });
+}
+
+/// A destructor that runs while a cancellation unwinds, and spawns a child for its clean-up.
+template <class BeforeAwait>
+bool child_of_destructor_ends(BeforeAwait before_await) {
+    struct clean_up {
+        BeforeAwait& before_await;
+        bool& ended;
+        ~clean_up() {
+            const auto child = test::anywhere([] {
+                for (int i = 0; i < 5; ++i)
+                    miou::yield();
+            });
+            before_await();
+            ended = miou::await(child).has_value();
+        }
+    };
+    bool ended = false;
+    miou::run({.domains = domains()}, [&] {
+        const auto victim = miou::async([&] {
+            const clean_up at_end{before_await, ended};
+            test::forever();
+        });
+        miou::yield();
+        miou::cancel(victim);
+    });
+    return ended;
+}
+
+TEST(uncancellable, children_of_a_destructor_are_spared_whatever_sections_open_and_close) {
+    EXPECT_TRUE(child_of_destructor_ends([] {}));
+    EXPECT_TRUE(child_of_destructor_ends([] { miou::uncancellable([] {}); }));
+    EXPECT_TRUE(child_of_destructor_ends([] { // a wait locks its mutex again in a section
+        miou::mutex guard;
+        miou::condition changed;
+        std::unique_lock held{guard};
+        const auto other = miou::async([&] { changed.signal(); });
+        changed.wait(held);
+        static_cast<void>(miou::await(other));
+    }));
+    EXPECT_TRUE(child_of_destructor_ends([] {
+        miou::uncancellable([] {
+            try {
+                miou::uncancellable([] { throw 1; });
+            } catch (int) {
+            }
+        });
+    }));
+}
+
+TEST(uncancellable, children_of_a_section_that_is_left_by_an_exception_are_spared_no_longer) {
+    miou::run({.domains = domains()}, [] {
+        bool cancelled = false;
+        const auto victim = miou::async([&] {
+            std::optional<miou::promise<void>> child;
+            try {
+                miou::uncancellable([&] {
+                    child = miou::async([&] {
+                        try {
+                            test::forever();
+                        } catch (const miou::cancelled&) {
+                            cancelled = true;
+                            throw;
+                        }
+                    });
+                    for (int i = 0; i < 3; ++i)
+                        miou::yield();
+                    throw 1;
+                });
+            } catch (int) {
+            }
+            miou::uncancellable([&] { static_cast<void>(miou::await(*child)); });
+        });
+        miou::yield();
+        miou::cancel(victim);
+        EXPECT_TRUE(cancelled);
     });
 }
 

@@ -1,0 +1,176 @@
+// Calls that wait for children which get no stack. Each runs in a process of its own, since it
+// takes the address space away.
+
+#include "support/sanitized.hpp"
+
+#include "miou/miou.hpp"
+#include "miou_unix/miou_unix.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// The sanitizers' own allocators end the process when they get no memory.
+#if !TEST_SANITIZED
+
+/// Sleepers that take all the stacks there are.
+class no_stack_left {
+public:
+    no_stack_left() {
+        limit_address_space();
+        for (bool refused = false; !refused;) {
+            miou::async(sleepers_, [] { miou_unix::sleep(1h); });
+            miou::yield();
+            miou::yield();
+            while (const auto ended = miou::care(sleepers_)) {
+                if (!*ended)
+                    break;
+                refused |= miou::await(**ended).has_error();
+            }
+        }
+    }
+    ~no_stack_left() {
+        std::vector<miou::promise<void>> left;
+        while (auto each = miou::take(sleepers_))
+            left.push_back(std::move(*each));
+        miou::cancel_all(left);
+    }
+    no_stack_left(const no_stack_left&) = delete;
+    no_stack_left& operator=(const no_stack_left&) = delete;
+
+private:
+    static void limit_address_space() {
+        std::size_t pages = 0;
+        std::FILE* const statm = std::fopen("/proc/self/statm", "r");
+        if (statm == nullptr || std::fscanf(statm, "%zu", &pages) != 1)
+            std::_Exit(3);
+        std::fclose(statm);
+        const rlimit limit{pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (1u << 20),
+                           RLIM_INFINITY};
+        if (::setrlimit(RLIMIT_AS, &limit) != 0)
+            std::_Exit(4);
+    }
+
+    miou::orphans<void> sleepers_;
+};
+
+/// Ends the process: 0 if `holds(prepare())` is true, where no task gets a stack any more.
+template <class Prepare, class F>
+[[noreturn]] void without_stacks(Prepare prepare, F holds) {
+    ::alarm(20); // it must not hang
+    bool held = false;
+    miou_unix::run({.domains = 0}, [&] {
+        miou_unix::sleep(1ms);
+        auto prepared = prepare();
+        const no_stack_left shortage;
+        held = holds(prepared);
+    });
+    std::_Exit(held ? 0 : 1);
+}
+
+miou_unix::file_descr listening_socket() {
+    auto made = miou_unix::tcpv4();
+    miou_unix::bind_and_listen(
+        made, boost::asio::ip::tcp::endpoint{boost::asio::ip::address_v4::loopback(), 0});
+    return made;
+}
+
+class no_stack_death_test : public testing::Test {
+protected:
+    void SetUp() override {
+        testing::FLAGS_gtest_death_test_style = "threadsafe";
+        ::setenv("MALLOC_ARENA_MAX", "1", 1);
+    }
+    void TearDown() override {
+        testing::FLAGS_gtest_death_test_style = "fast";
+        ::unsetenv("MALLOC_ARENA_MAX");
+    }
+};
+
+TEST_F(no_stack_death_test, a_limited_call_needs_none) {
+    const auto limited = [](int value) {
+        return miou_unix::with_timeout(1h, [=] {
+            miou_unix::sleep(1ms);
+            return value == 1;
+        });
+    };
+    EXPECT_EXIT(without_stacks([] { return 1; }, limited), testing::ExitedWithCode(0), "");
+}
+
+TEST_F(no_stack_death_test, connect_to_addresses_says_so_at_once) {
+    const auto fails = [](const miou_unix::file_descr& listening) {
+        const std::vector<miou_unix::sockaddr> addresses{miou_unix::getsockname(listening)};
+        try {
+            miou_unix::connect({.attempt_delay = 1h}, addresses);
+        } catch (const miou::no_stack&) {
+            return true;
+        }
+        return false;
+    };
+    EXPECT_EXIT(without_stacks(listening_socket, fails), testing::ExitedWithCode(0), "");
+}
+
+TEST_F(no_stack_death_test, drain_returns_when_its_tasks_have_failed_and_logs_that) {
+    const auto drains = [](int) {
+        miou::orphans<void> tasks;
+        miou::async(tasks, [] {});
+        return miou_unix::drain(tasks, 1h).empty();
+    };
+    EXPECT_EXIT(without_stacks([] { return 0; }, drains), testing::ExitedWithCode(0),
+                "failed: miou: no memory for the stack of a task");
+}
+
+/// A server with a connection in its queue; when that is closed, the stop is requested.
+struct server_with_client {
+    miou_unix::file_descr listening = listening_socket();
+    miou_unix::stop_request stop;
+    int client = connected_to(listening);
+    std::thread closed{[this] {
+        char byte;
+        while (::read(client, &byte, 1) > 0) {
+        }
+        stop.make();
+    }};
+    ~server_with_client() {
+        closed.join();
+        ::close(client);
+    }
+
+    static int connected_to(const miou_unix::file_descr& server) {
+        const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const auto address = miou_unix::getsockname(server);
+        if (::connect(made, address.data(), address.size()) != 0)
+            std::_Exit(5);
+        return made;
+    }
+};
+
+TEST_F(no_stack_death_test, serve_closes_the_connection_and_goes_on_until_the_stop) {
+    const auto serves = [](const std::unique_ptr<server_with_client>& all) {
+        return miou_unix::serve(all->listening, all->stop,
+                                [](miou_unix::file_descr, miou_unix::sockaddr) {})
+            .empty();
+    };
+    EXPECT_EXIT(without_stacks([] { return std::make_unique<server_with_client>(); }, serves),
+                testing::ExitedWithCode(0), "");
+}
+
+#endif
+
+} // namespace
