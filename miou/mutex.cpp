@@ -25,9 +25,11 @@ void throw_if_cancelled() {
 // hand-over is seen by the new owner through its trigger.
 
 void mutex::lock() {
-    if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
+    detail::scheduler* const here = detail::scheduler::of_running_task_or_null();
+    if (here != nullptr)
         here->count_call();
-    const detail::identity self = detail::scheduler::identity_of_caller();
+    const detail::identity self =
+        here != nullptr ? here->identity_of(here->current()) : detail::identity_of_thread();
     detail::identity seen = 0;
     if (!word_.compare_exchange_strong(seen, self, memory_order_acquire, memory_order_relaxed))
         lock_contended(self);

@@ -130,6 +130,17 @@ promise<result_of<F>> call_with(const call_options& options, orphanage* collecto
     return made;
 }
 
+/// What a braced list is whose promises are of different types. Nobody makes one: it says what to
+/// write instead.
+struct different_promises {
+    template <class... T>
+    requires(sizeof...(T) > 1) different_promises(const promise<T>&...) {
+        static_assert(sizeof...(T) == 0,
+                      "miou: these tasks return different types (a function that only throws "
+                      "returns void): write await_first(p, q), not await_first({p, q})");
+    }
+};
+
 template <class Range>
 std::vector<task*> tasks_of(Range& promises) {
     std::vector<task*> tasks;
@@ -253,9 +264,11 @@ template <class T>
 result<T> await_one(std::initializer_list<promise<T>> promises) {
     return await_one(std::span{promises.begin(), promises.size()});
 }
+void await_one(detail::different_promises);
 
-/// `await_one`, but cancels the others and waits until they have unwound. OCaml:
-/// `Miou.await_first`.
+/// `await_one`, but cancels the others and waits until they have unwound. One of them that has
+/// finished meanwhile is cancelled, too: what it returned is dropped. Where that is something to be
+/// given back, write `await_one` and look at the others. OCaml: `Miou.await_first`.
 template <std::ranges::forward_range Range>
 result<detail::promised_t<Range>> await_first(Range&& promises) {
     const std::vector<detail::task*> tasks = detail::tasks_of(promises);
@@ -267,6 +280,7 @@ template <class T>
 result<T> await_first(std::initializer_list<promise<T>> promises) {
     return await_first(std::span{promises.begin(), promises.size()});
 }
+void await_first(detail::different_promises);
 
 /// Waits for all of the children `promises`, whether they fail or not, and returns their outcomes
 /// in order. Throws what `await` throws. OCaml: `Miou.await_all`.
@@ -286,6 +300,7 @@ template <class T>
 std::vector<result<T>> await_all(std::initializer_list<promise<T>> promises) {
     return await_all(std::span{promises.begin(), promises.size()});
 }
+void await_all(detail::different_promises);
 
 /// Cancels the child `p` with its whole subtree, on all domains, and returns once every task in it
 /// has unwound; other tasks run meanwhile. Its outcome is then `cancelled`, even if it had

@@ -103,4 +103,21 @@ TEST(io_allocation, nor_does_waking_a_domain_that_waits_for_its_system) {
               0u);
 }
 
+TEST(io_allocation, nor_do_limits) {
+    EXPECT_EQ(miou_unix::run({.domains = domains()},
+                             [] {
+                                 const miou_unix::stop_request stop;
+                                 const auto loop = [&] {
+                                     for (int i = 0; i < rounds; ++i) {
+                                         miou_unix::with_timeout(std::chrono::hours{1},
+                                                                 [] { miou::yield(); });
+                                         miou_unix::until(stop, [] { miou::yield(); });
+                                     }
+                                 };
+                                 loop();
+                                 return allocations_of(loop);
+                             }),
+              0u);
+}
+
 } // namespace

@@ -248,6 +248,10 @@ std::exception_ptr scheduler::wait(signal_state& awaited) {
     return by_cancel ? cancellation() : nullptr;
 }
 
+void scheduler::budget_used_up() noexcept {
+    reschedule();
+}
+
 void scheduler::push_cancelled(task& t) noexcept {
     t.parked = task::parking::none;
     t.woken_by_cancel = true;

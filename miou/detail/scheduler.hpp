@@ -166,7 +166,7 @@ public:
     /// throw.
     void count_call() noexcept {
         if (current_->budget-- == 0) [[unlikely]]
-            reschedule();
+            budget_used_up();
     }
     /// The same before a call of input or output: one that succeeds again and again must not keep a
     /// cancelled task.
@@ -218,6 +218,7 @@ private:
     bool loop_is_due() noexcept;
     bool poll_is_over() noexcept;
     void plan_next_look() noexcept;
+    [[gnu::noinline]] void budget_used_up() noexcept; // the caller needs no frame for it
     [[noreturn]] static void refuse_outside_of_task(const char* caller);
     bool nothing_ready() const noexcept { return ready_.empty() && urgent_.empty(); }
 
