@@ -1,10 +1,19 @@
 #include "miou/domain.hpp"
 
 #include "miou/detail/scheduler.hpp"
+#include "miou/domain_key.hpp"
 
-namespace miou::domain {
+namespace miou {
 
 using detail::scheduler;
+
+void require_task(const char* caller) {
+    scheduler::of_running_task(caller);
+}
+
+} // namespace miou
+
+namespace miou::domain {
 
 domain_uid self() {
     return scheduler::of_running_task("miou::domain::self").uid();

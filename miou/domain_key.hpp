@@ -1,4 +1,4 @@
-// For implementers of systems: which domain this is.
+// For implementers of systems: which domain this is, and whether a task calls.
 #pragma once
 
 namespace miou {
@@ -17,5 +17,9 @@ extern constinit thread_local scheduler* this_scheduler [[gnu::tls_model("initia
 inline const void* domain_key() noexcept {
     return detail::this_scheduler;
 }
+
+/// Throws `outside_of_task`, naming `caller`, unless a task calls: on a plain thread, and in a hook
+/// or a `select`, which cannot suspend. Any thread.
+void require_task(const char* caller);
 
 } // namespace miou

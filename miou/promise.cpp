@@ -159,8 +159,8 @@ void yield() {
         throw cancelled{};
 }
 
-void consume_budget() {
-    detail::scheduler::of_running_task("miou::consume_budget").consume_budget();
+void consume_budget(const char* caller) {
+    detail::scheduler::of_running_task(caller).consume_budget();
 }
 
 } // namespace miou

@@ -9,6 +9,7 @@
 #include "miou/uid.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <iterator>
 #include <optional>
 #include <ostream>
@@ -32,7 +33,7 @@ void release_handle(task& child) noexcept;
 } // namespace detail
 
 /// A handle on a task, to be awaited or cancelled by the task that spawned it. Copies name the same
-/// task. Handles may be copied, passed and destroyed on any thread.
+/// task, and are equal. Handles may be copied, passed and destroyed on any thread.
 ///
 /// When the last handle of a child is destroyed by its parent before the child was awaited or
 /// cancelled, the destructor cancels the child and waits until it has unwound: the child never
@@ -68,6 +69,10 @@ public:
     /// `task 12 (spawned at echo.cpp:45)`. OCaml: `Promise.pp`.
     friend std::ostream& operator<<(std::ostream& out, const promise& p) {
         return out << p.task().describe();
+    }
+    friend bool operator==(const promise&, const promise&) noexcept = default;
+    friend std::size_t hash_value(const promise& p) noexcept {
+        return std::hash<const void*>{}(p.task_);
     }
 
     // For the functions below.
@@ -365,9 +370,9 @@ decltype(auto) uncancellable(F&& fn);
 
 /// At the beginning of a call that may succeed without having to park, for libraries of I/O calls:
 /// throws `cancelled` if the running task was cancelled, counts the call, and lets other tasks run
-/// when there were `quanta` of them since the task was last resumed. Throws `outside_of_task`. No
-/// OCaml counterpart.
-void consume_budget();
+/// when there were `quanta` of them since the task was last resumed. Throws `outside_of_task`,
+/// naming `caller`. No OCaml counterpart.
+void consume_budget(const char* caller = "miou::consume_budget");
 
 namespace detail {
 
@@ -395,3 +400,9 @@ decltype(auto) uncancellable(F&& fn) {
 }
 
 } // namespace miou
+
+/// Equal for handles on the same task.
+template <class T>
+struct std::hash<miou::promise<T>> {
+    std::size_t operator()(const miou::promise<T>& p) const noexcept { return hash_value(p); }
+};

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <ostream>
 
 namespace miou {
@@ -57,3 +59,17 @@ using syscall_uid = detail::uid<struct syscall_kind>;
 using resource_uid = detail::uid<struct resource_kind>;
 
 } // namespace miou
+
+/// So that each of them may be a key.
+template <>
+struct std::hash<miou::domain_uid> {
+    std::size_t operator()(miou::domain_uid uid) const noexcept {
+        return std::hash<int>{}(uid.to_int());
+    }
+};
+template <class Kind>
+struct std::hash<miou::detail::uid<Kind>> {
+    std::size_t operator()(miou::detail::uid<Kind> uid) const noexcept {
+        return std::hash<std::uint64_t>{}(uid.to_int());
+    }
+};

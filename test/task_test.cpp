@@ -347,6 +347,9 @@ TEST(task, nothing_works_outside_of_a_task) {
     EXPECT_THROW(miou::uncancellable([] {}), miou::outside_of_task);
     const std::string message = message_of<miou::outside_of_task>([] { miou::consume_budget(); });
     EXPECT_TRUE(contains(message, "miou::consume_budget")) << message;
+    const std::string named =
+        message_of<miou::outside_of_task>([] { miou::consume_budget("a_library::read"); });
+    EXPECT_TRUE(contains(named, "a_library::read")) << named;
 }
 
 TEST(task, a_task_whose_calls_never_park_lets_others_run_when_its_budget_is_used_up) {
