@@ -9,11 +9,13 @@ namespace {
 
 enum class when_cancelled { wait, leave };
 
-void run(miou::unique_function<void()> fn, when_cancelled once_begun, const char* caller) {
+void run(miou::unique_function<void()> fn, worker_pool worker_pools::*which,
+         when_cancelled once_begun, const char* caller) {
+    worker_pool& pool = reactor::current(caller).workers().*which;
     const auto job = std::make_shared<worker_pool::job>(std::move(fn));
-    reactor::current(caller).workers().post(job);
+    pool.post(*job, caller);
     if (const std::exception_ptr cancellation = job->done.await()) {
-        if (job->take_back() || once_begun == when_cancelled::leave)
+        if (pool.withdraw(*job) || once_begun == when_cancelled::leave)
             std::rethrow_exception(cancellation);
         miou::uncancellable([&] { job->done.await(); });
     }
@@ -24,11 +26,11 @@ void run(miou::unique_function<void()> fn, when_cancelled once_begun, const char
 } // namespace
 
 void run_on_worker(miou::unique_function<void()> fn, const char* caller) {
-    run(std::move(fn), when_cancelled::wait, caller);
+    run(std::move(fn), &worker_pools::functions, when_cancelled::wait, caller);
 }
 
-void run_on_worker_detached(miou::unique_function<void()> fn, const char* caller) {
-    run(std::move(fn), when_cancelled::leave, caller);
+void ask_on_worker(miou::unique_function<void()> fn, const char* caller) {
+    run(std::move(fn), &worker_pools::names, when_cancelled::leave, caller);
 }
 
 } // namespace miou_unix::detail

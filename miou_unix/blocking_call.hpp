@@ -14,8 +14,9 @@ namespace detail {
 /// Runs `fn` on a worker and waits, for a function that has begun to its end: it may refer to the
 /// caller's stack.
 void run_on_worker(miou::unique_function<void()> fn, const char* caller);
-/// Same, but a cancelled caller leaves at once: `fn` must own all that it touches.
-void run_on_worker_detached(miou::unique_function<void()> fn, const char* caller);
+/// Same on the workers that ask for names, but a cancelled caller leaves at once: `fn` must own all
+/// that it touches.
+void ask_on_worker(miou::unique_function<void()> fn, const char* caller);
 
 } // namespace detail
 
@@ -24,15 +25,14 @@ void run_on_worker_detached(miou::unique_function<void()> fn, const char* caller
 /// regular files, `getpwnam`, a compression, a database's blocking library. `fn` may refer to the
 /// caller's locals, but is outside of tasks: what needs one throws `miou::outside_of_task` there.
 ///
-/// The threads belong to the run: `MIOU_WORKERS` of them (1 to 1,024; by default the number of
-/// processors, at least 4), started when the first call comes, gone when `run` returns, without
-/// POSIX signals. When all are busy, calls wait in a queue; they must not wait for each other.
+/// The threads belong to the run: `.workers` of its options at most, each started when a call finds
+/// the others busy, gone when `run` returns, without POSIX signals. When all are busy, calls wait
+/// in a queue; they must not wait for each other.
 ///
 /// Suspends. Cancellable while it waits in the queue: `fn` then never runs, and `miou::cancelled`
 /// is thrown. One that has begun cannot be interrupted: the call waits and returns its outcome.
-/// Throws `miou::outside_of_task`, `miou::no_select_provided`, `std::invalid_argument` for a
-/// malformed `MIOU_WORKERS`, and `std::system_error` when no thread can be started. No OCaml
-/// counterpart.
+/// Throws `miou::outside_of_task`, `miou::no_select_provided`, and `std::system_error` when there
+/// is no thread and none can be started. No OCaml counterpart.
 template <class F>
 auto blocking(F&& fn) {
     using value = std::decay_t<std::invoke_result_t<F>>;

@@ -33,7 +33,7 @@ constexpr std::size_t most_idle_handlers = 64; // in a row that wake no task
 
 } // namespace
 
-reactor::reactor(miou::domain_uid, std::shared_ptr<worker_pool> workers)
+reactor::reactor(miou::domain_uid, std::shared_ptr<worker_pools> workers)
     : io_{1} // one thread runs it, any thread may post
     , always_busy_{io_.get_executor()}
     , timer_{io_}
@@ -53,7 +53,7 @@ reactor::~reactor() {
     this_reactor = outer_;
 }
 
-miou::events reactor::make(miou::domain_uid domain, std::shared_ptr<worker_pool> workers) {
+miou::events reactor::make(miou::domain_uid domain, std::shared_ptr<worker_pools> workers) {
     auto made = std::make_shared<reactor>(domain, std::move(workers));
     return {.select =
                 [made](bool block, std::span<const miou::syscall_uid>) {

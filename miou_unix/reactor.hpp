@@ -25,7 +25,7 @@ namespace miou_unix {
 namespace asio = boost::asio;
 
 class registration;
-class worker_pool;
+struct worker_pools;
 
 /// A call of Asio that was cancelled and has not ended yet. On the stack of who waits for it.
 struct cancelled_call
@@ -99,20 +99,20 @@ private:
 /// Completion handlers only tell what has ended: the tasks run when the scheduler runs them.
 class reactor {
 public:
-    reactor(miou::domain_uid domain, std::shared_ptr<worker_pool> workers);
+    reactor(miou::domain_uid domain, std::shared_ptr<worker_pools> workers);
     reactor(const reactor&) = delete;
     reactor& operator=(const reactor&) = delete;
     /// Lets go of every descriptor that is still registered.
     ~reactor();
 
     /// A new reactor as the events of the calling domain. `workers` are those of the run.
-    static miou::events make(miou::domain_uid domain, std::shared_ptr<worker_pool> workers);
+    static miou::events make(miou::domain_uid domain, std::shared_ptr<worker_pools> workers);
     /// The calling domain's; throws `miou::no_select_provided` naming `caller` if it has none.
     static reactor& current(const char* caller);
     static reactor* current_or_null() noexcept;
 
     asio::io_context& io() noexcept { return io_; }
-    worker_pool& workers() noexcept { return *workers_; }
+    worker_pools& workers() noexcept { return *workers_; }
 
     /// Has `t` go off at `deadline`. Throws `std::bad_alloc`.
     void add(timer& t, clock::time_point deadline) { timers_.push(t, deadline); }
@@ -222,7 +222,7 @@ private:
     boost::intrusive::list<request> completed_;   // empty outside of `select`
     std::shared_ptr<registration> registrations_; // head of a list
     std::shared_ptr<door> door_ = std::make_shared<door>();
-    const std::shared_ptr<worker_pool> workers_;
+    const std::shared_ptr<worker_pools> workers_;
     const void* const domain_; // to tell it from the domains of runs that are nested in this one
     reactor* outer_;           // of the run that this one is nested in
 };

@@ -7,13 +7,50 @@
 
 #include <netdb.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
 
 namespace miou_unix {
 namespace {
+
+constexpr const char* caller = "miou_unix::resolve";
+
+// What the system itself has room for.
+constexpr std::size_t longest_host = NI_MAXHOST - 1;
+constexpr std::size_t longest_service = NI_MAXSERV - 1;
+
+/// No name of a host: DNS has no top-level domain of digits, and no colon.
+bool is_number(std::string_view host) {
+    return host.find(':') != host.npos || host.find_first_not_of("0123456789.") == host.npos;
+}
+
+/// No name of a service: each has a letter.
+bool is_port(std::string_view service) {
+    return std::ranges::none_of(service, [](unsigned char each) {
+        return (each >= 'a' && each <= 'z') || (each >= 'A' && each <= 'Z') || each > 0x7f;
+    });
+}
+
+/// A number that fits. The system takes signs and spaces, too, and the low bits of what is too
+/// large.
+bool is_valid_port(std::string_view service) {
+    std::uint16_t port = 0;
+    const char* const end = service.data() + service.size();
+    const auto [stopped, error] = std::from_chars(service.data(), end, port);
+    return error == std::errc{} && stopped == end;
+}
+
+/// For a message.
+std::string quoted(std::string_view text) {
+    constexpr std::size_t longest = 255; // of a name in DNS
+    const char* const end = text.size() > longest ? "...\"" : "\"";
+    return std::string{"\""}.append(text.substr(0, longest)).append(end);
+}
 
 /// One question to the system's resolver, and the answer.
 struct question {
@@ -63,21 +100,29 @@ boost::system::error_code code_of(const question& failed) {
 } // namespace
 
 std::vector<sockaddr> resolve(std::string_view host, std::string_view service) {
-    constexpr const char* caller = "miou_unix::resolve";
     if (host.find('\0') != host.npos || service.find('\0') != service.npos)
         throw std::invalid_argument{std::string{caller} + ": a name contains a NUL"};
     if (host.empty() && service.empty())
         throw std::invalid_argument{std::string{caller} + ": neither a host nor a service"};
     const auto asked = std::make_shared<question>();
-    asked->host = host;
-    asked->service = service;
-    asked->ask(AI_NUMERICHOST | AI_NUMERICSERV);
+    if (host.size() > longest_host) {
+        asked->error = EAI_NONAME;
+    } else if (service.size() > longest_service ||
+               (!service.empty() && is_port(service) && !is_valid_port(service))) {
+        asked->error = EAI_SERVICE;
+    } else {
+        asked->host = host;
+        asked->service = service;
+        asked->ask(AI_NUMERICHOST | AI_NUMERICSERV);
+        if (asked->error != 0 && !(is_number(host) && is_port(service)))
+            detail::ask_on_worker(
+                [asked, flags = is_number(host) ? AI_NUMERICHOST : 0] { asked->ask(flags); },
+                caller);
+    }
     if (asked->error != 0)
-        detail::run_on_worker_detached([asked] { asked->ask(0); }, caller);
-    if (asked->error != 0)
-        throw boost::system::system_error{code_of(*asked), std::string{caller} + ": host \"" +
-                                                               asked->host + "\", service \"" +
-                                                               asked->service + "\""};
+        throw boost::system::system_error{code_of(*asked), std::string{caller} + ": host " +
+                                                               quoted(host) + ", service " +
+                                                               quoted(service)};
     return std::move(asked->answer);
 }
 

@@ -12,9 +12,8 @@ miou::run_options with_reactor(const run_options& chosen) {
             .poll = chosen.poll,
             .g = chosen.g,
             .domains = chosen.domains,
-            .events = [workers = std::make_shared<worker_pool>()](miou::domain_uid domain) {
-                return reactor::make(domain, workers);
-            }};
+            .events = [workers = std::make_shared<worker_pools>(workers_wanted(chosen.workers))](
+                          miou::domain_uid domain) { return reactor::make(domain, workers); }};
 }
 
 } // namespace miou_unix::detail

@@ -15,6 +15,9 @@ struct run_options {
     std::optional<int> poll = {};
     std::optional<std::uint64_t> g = {};
     std::optional<int> domains = {};
+    /// How many threads run functions of `blocking` at most, and as many others ask for names
+    /// (`resolve`); 1 to 1,024. `MIOU_WORKERS`, or the number of hardware threads, at least 4.
+    std::optional<int> workers = {};
 };
 
 namespace detail {
@@ -22,8 +25,9 @@ miou::run_options with_reactor(const run_options& chosen);
 }
 
 /// `miou::run` with Asio's reactor as the system of every domain: one `io_context` each, run by its
-/// thread alone. Throws what `miou::run` throws, and `boost::system::system_error` when the system
-/// has no descriptors left for a reactor. OCaml: `Miou_unix.run`.
+/// thread alone. Throws what `miou::run` throws, `std::invalid_argument` also for `.workers` and
+/// `MIOU_WORKERS`, and `boost::system::system_error` when the system has no descriptors left for a
+/// reactor. OCaml: `Miou_unix.run`.
 template <class F>
 auto run(run_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return miou::run(detail::with_reactor(options), std::forward<F>(fn), site);

@@ -1,8 +1,5 @@
 #include "miou_unix/worker_pool.hpp"
 
-#include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
-
 #include <algorithm>
 #include <charconv>
 #include <csignal>
@@ -10,27 +7,10 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <thread>
+#include <system_error>
 
 namespace miou_unix {
 namespace {
-
-constexpr unsigned most_workers = 1024;
-
-unsigned workers_wanted() {
-    // They wait for disks and servers more than they compute.
-    unsigned wanted = std::max(4u, std::thread::hardware_concurrency());
-    if (const char* const text = std::getenv("MIOU_WORKERS")) {
-        const std::string_view value = text;
-        const char* const end = value.data() + value.size();
-        const auto [stopped, error] = std::from_chars(value.data(), end, wanted);
-        if (error != std::errc{} || stopped != end || wanted == 0 || wanted > most_workers)
-            throw std::invalid_argument{"miou_unix: MIOU_WORKERS is \"" + std::string{value} +
-                                        "\", not a number from 1 to " +
-                                        std::to_string(most_workers)};
-    }
-    return wanted;
-}
 
 /// Threads that are started meanwhile get no signals: those are for the domains.
 class signals_blocked {
@@ -48,37 +28,99 @@ private:
     sigset_t before_;
 };
 
+unsigned checked(std::string_view name, std::string_view value) {
+    constexpr unsigned most = 1024;
+    unsigned number = 0;
+    const char* const end = value.data() + value.size();
+    const auto [stopped, error] = std::from_chars(value.data(), end, number);
+    if (error != std::errc{} || stopped != end || number == 0 || number > most)
+        throw std::invalid_argument{"miou_unix::run: " + std::string{name} + " is \"" +
+                                    std::string{value} + "\", not a number from 1 to " +
+                                    std::to_string(most)};
+    return number;
+}
+
 } // namespace
 
-worker_pool::worker_pool() noexcept = default;
-
-worker_pool::~worker_pool() {
-    if (threads_)
-        threads_->join();
+unsigned workers_wanted(std::optional<int> chosen) {
+    // They wait more than they compute.
+    unsigned wanted = std::max(4u, std::thread::hardware_concurrency());
+    if (const char* const text = std::getenv("MIOU_WORKERS"))
+        wanted = checked("MIOU_WORKERS", text);
+    if (chosen)
+        wanted = checked(".workers", std::to_string(*chosen));
+    return wanted;
 }
 
 void worker_pool::job::run() noexcept {
-    if (claimed_.exchange(true, std::memory_order_relaxed))
-        return;
     try {
         fn_();
     } catch (...) {
         thrown = std::current_exception();
     }
-    done.signal();
 }
 
-boost::asio::thread_pool& worker_pool::started() {
-    const std::scoped_lock held{guard_};
-    if (!threads_) {
-        const signals_blocked meanwhile;
-        threads_ = std::make_unique<boost::asio::thread_pool>(workers_wanted());
+worker_pool::~worker_pool() {
+    {
+        const std::scoped_lock lock{guard_};
+        ending_ = true;
     }
-    return *threads_;
+    changed_.notify_all();
+    for (std::thread& each : threads_)
+        each.join();
 }
 
-void worker_pool::post(std::shared_ptr<job> work) {
-    boost::asio::post(started(), [work = std::move(work)] { work->run(); });
+void worker_pool::post(job& work, const char* caller) {
+    const std::scoped_lock lock{guard_};
+    if (queue_.size() >= idle_ && threads_.size() < most_threads_)
+        start_thread(caller);
+    queue_.push_back(work);
+    changed_.notify_one();
+}
+
+/// With the lock held. Fails only if there is no thread at all: with fewer than there might be,
+/// jobs take longer.
+void worker_pool::start_thread(const char* caller) {
+    threads_.emplace_back();
+    try {
+        const signals_blocked meanwhile;
+        threads_.back() = std::thread{[this] { work(); }};
+        ++idle_;
+    } catch (const std::system_error& error) {
+        threads_.pop_back();
+        if (threads_.empty())
+            throw std::system_error{error.code(),
+                                    std::string{caller} + ": no thread can be started"};
+    }
+}
+
+bool worker_pool::withdraw(job& work) noexcept {
+    const std::scoped_lock lock{guard_};
+    if (!work.is_linked())
+        return false;
+    queue_.erase(queue_.iterator_to(work));
+    return true;
+}
+
+void worker_pool::work() noexcept {
+    std::unique_lock lock{guard_};
+    for (;;) {
+        changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+        if (queue_.empty())
+            return;
+        // Before others see that it has begun, and may drop it.
+        auto next = queue_.front().shared_from_this();
+        queue_.pop_front();
+        --idle_;
+        lock.unlock();
+        next->run();
+        lock.lock();
+        ++idle_; // before its caller goes on: the next call needs no other thread
+        lock.unlock();
+        next->done.signal();
+        next.reset();
+        lock.lock();
+    }
 }
 
 } // namespace miou_unix

@@ -18,9 +18,11 @@
 #include <cstdlib>
 #include <latch>
 #include <memory>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -79,8 +81,7 @@ TEST(blocking_call, parks_only_the_calling_task) {
 }
 
 TEST(blocking_call, no_more_run_at_once_than_there_are_workers_and_the_rest_follow) {
-    const variable workers{"MIOU_WORKERS", "2"};
-    on_reactor([] {
+    miou_unix::run({.domains = domains(), .workers = 2}, [] {
         std::atomic<int> running = 0;
         std::atomic<int> most = 0;
         std::vector<miou::promise<void>> callers;
@@ -155,13 +156,83 @@ TEST(blocking_call, workers_get_no_signals) {
 }
 
 TEST(blocking_call, refuses_a_malformed_number_of_workers_and_works_once_it_is_mended) {
-    on_reactor([] {
-        for (const char* bad : {"", "0", "-1", "4x", "100000"}) {
-            const variable workers{"MIOU_WORKERS", bad};
-            const auto text = test::message_of<std::invalid_argument>([] { blocking([] {}); });
+    for (const char* bad : {"", "0", "-1", "4x", "1025", "99999999999"}) {
+        const variable workers{"MIOU_WORKERS", bad};
+        for (const std::optional<int> chosen : {std::optional<int>{}, std::optional{2}}) {
+            const auto text = test::message_of<std::invalid_argument>(
+                [&] { miou_unix::run({.domains = domains(), .workers = chosen}, [] { FAIL(); }); });
             EXPECT_TRUE(test::contains(text, "MIOU_WORKERS")) << text;
         }
-        blocking([] {});
+    }
+    for (const int bad : {0, -1, 1025}) {
+        const auto text = test::message_of<std::invalid_argument>(
+            [&] { miou_unix::run({.domains = domains(), .workers = bad}, [] { FAIL(); }); });
+        EXPECT_TRUE(test::contains(text, ".workers")) << text;
+    }
+    miou_unix::run({.domains = domains(), .workers = 1024}, [] { blocking([] {}); });
+}
+
+TEST(blocking_call, of_those_that_follow_each_other_one_thread_runs_all) {
+    on_reactor([] {
+        const std::size_t before = test::live_threads();
+        for (int i = 0; i < 100; ++i)
+            blocking([] {});
+        EXPECT_EQ(test::live_threads(), before + 1);
+    });
+}
+
+/// No further thread can be started while it lives: none gets a stack.
+class no_more_threads {
+public:
+    no_more_threads() {
+        ::pthread_getattr_default_np(&before_);
+        ::pthread_attr_t huge;
+        ::pthread_attr_init(&huge);
+        ::pthread_attr_setstacksize(&huge, std::size_t{1} << 47);
+        EXPECT_EQ(::pthread_setattr_default_np(&huge), 0);
+        ::pthread_attr_destroy(&huge);
+    }
+    ~no_more_threads() {
+        ::pthread_setattr_default_np(&before_);
+        ::pthread_attr_destroy(&before_);
+    }
+    no_more_threads(const no_more_threads&) = delete;
+    no_more_threads& operator=(const no_more_threads&) = delete;
+
+private:
+    ::pthread_attr_t before_;
+};
+
+TEST(blocking_call, says_that_no_thread_can_be_started_and_works_once_one_can) {
+    on_reactor([] {
+        {
+            const no_more_threads meanwhile;
+            const auto text = test::message_of<std::system_error>(
+                [] { blocking([] { ADD_FAILURE() << "there is no thread"; }); });
+            EXPECT_TRUE(test::contains(text, "miou_unix::blocking")) << text;
+        }
+        EXPECT_EQ(blocking([] { return 1; }), 1);
+    });
+}
+
+TEST(blocking_call, waits_for_the_threads_there_are_if_no_more_can_be_started) {
+    on_reactor([] {
+        std::latch begun{1};
+        std::latch released{1};
+        const auto first = miou::async([&] {
+            blocking([&] {
+                begun.count_down();
+                released.wait();
+            });
+        });
+        miou::yield();
+        begun.wait();
+        const no_more_threads meanwhile;
+        const auto second = miou::async([] { return blocking([] { return 2; }); });
+        miou::yield();
+        released.count_down();
+        EXPECT_EQ(miou::await_exn(second), 2);
+        miou::await_exn(first);
     });
 }
 

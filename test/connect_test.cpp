@@ -18,10 +18,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <latch>
 #include <random>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -74,6 +76,41 @@ TEST(resolve, refuses_what_can_be_no_name) {
         EXPECT_THROW(resolve("", ""), std::invalid_argument);
         EXPECT_THROW(resolve(std::string_view{"local\0host", 10}, "80"), std::invalid_argument);
         EXPECT_TRUE(test::error_of([] { resolve(std::string(10'000, 'x'), "80"); }));
+    });
+}
+
+TEST(resolve, of_numbers_and_of_what_is_too_long_needs_no_thread) {
+    on_reactor([] {
+        const std::size_t before = test::live_threads();
+        resolve("127.0.0.1", "65535");
+        for (const char* host : {"256.1.1.1", "1.2.3.4.5", "::1::", "fe80::1%no such link"})
+            EXPECT_EQ(test::error_of([&] { resolve(host, "80"); }),
+                      boost::asio::error::host_not_found)
+                << host;
+        for (const char* port : {"65536", "99999999999", "-1", "+80", " 80", "80 "})
+            EXPECT_EQ(test::error_of([&] { resolve("localhost", port); }),
+                      boost::asio::error::service_not_found)
+                << port;
+        const std::string huge(1'000'000, 'x');
+        for (const auto& [host, service] :
+             {std::pair{huge, std::string{"80"}}, {std::string{"localhost"}, huge}}) {
+            const auto text = test::message_of<boost::system::system_error>(
+                [&, host = host, service = service] { resolve(host, service); });
+            EXPECT_LT(text.size(), 1000u);
+            EXPECT_TRUE(test::contains(text, "xxx...")) << text;
+        }
+        EXPECT_EQ(test::live_threads(), before);
+    });
+}
+
+TEST(resolve, does_not_wait_for_functions_that_compute) {
+    miou_unix::run({.domains = domains(), .workers = 1}, [] {
+        std::latch released{1};
+        const auto computing = miou::async([&] { miou_unix::blocking([&] { released.wait(); }); });
+        miou::yield();
+        EXPECT_FALSE(resolve("localhost", "80").empty());
+        released.count_down();
+        miou::await_exn(computing);
     });
 }
 
