@@ -23,7 +23,8 @@ void wait_for_room_at(const sockaddr& address, descriptor_state& f, const char* 
     const file_descr probe = new_socket(AF_UNIX, SOCK_DGRAM, caller);
     if (::connect(to_file_descr(probe), address.data(), address.size()) != 0)
         return; // nobody is there: sending says so
-    const auto room = miou::async([&] { wait_until(wait_type::write, probe.state(), caller); });
+    const auto room =
+        miou::async([&] { wait_until(wait_type::write, probe.state(caller), caller); });
     const auto closed = miou::async([&] { wait_until(wait_type::error, f, caller); });
     miou::await_first({room, closed}).value();
 }
@@ -40,11 +41,12 @@ file_descr udpv6() {
 std::pair<std::size_t, sockaddr> recvfrom(const file_descr& f, mutable_view buffer, slice part,
                                           int flags) {
     constexpr const char* caller = "miou_unix::recvfrom";
-    require_datagram_socket(f.state(), caller);
+    descriptor_state& state = f.state(caller);
+    require_datagram_socket(state, caller);
     const mutable_view into = part_of(buffer, part, caller);
     sockaddr_buffer sender;
     // MSG_DONTWAIT: a checksum may turn out to be wrong after the wait.
-    const ::ssize_t got = retry(wait_type::read, f.state(), caller, [&](int fd) {
+    const ::ssize_t got = retry(wait_type::read, state, caller, [&](int fd) {
         return ::recvfrom(fd, into.data, into.size, flags | MSG_DONTWAIT, sender.data(),
                           &sender.size);
     });
@@ -54,14 +56,15 @@ std::pair<std::size_t, sockaddr> recvfrom(const file_descr& f, mutable_view buff
 std::size_t sendto(const file_descr& f, const_view buffer, const sockaddr& address, slice part,
                    int flags) {
     constexpr const char* caller = "miou_unix::sendto";
-    require_datagram_socket(f.state(), caller);
+    descriptor_state& state = f.state(caller);
+    require_datagram_socket(state, caller);
     const const_view from = part_of(buffer, part, caller);
-    const ::ssize_t sent = retry(wait_type::write, f.state(), caller, [&](int fd) {
+    const ::ssize_t sent = retry(wait_type::write, state, caller, [&](int fd) {
         const ::ssize_t count =
             ::sendto(fd, from.data, from.size, flags | MSG_DONTWAIT | MSG_NOSIGNAL, address.data(),
                      address.size());
         if (count < 0 && would_block(errno) && address.family() == AF_UNIX) {
-            wait_for_room_at(address, f.state(), caller); // while `f` itself may have some
+            wait_for_room_at(address, state, caller); // while `f` itself may have some
             errno = EAGAIN;
         }
         return count;

@@ -50,18 +50,19 @@ public:
     bool non_blocking() const noexcept { return non_blocking_; }
     bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
-    /// The descriptor, kept open for as long as the caller holds it. Throws EBADF.
-    std::shared_ptr<open_descriptor> open() const;
+    /// The descriptor, kept open for as long as it is held. Throws EBADF, naming `caller`.
+    std::shared_ptr<open_descriptor> open(const char* caller) const;
     /// The calling domain's view of it, made when it is first needed. It stays while this is not
-    /// closed, and then until the calling task suspends. Throws EBADF, and what registering throws.
+    /// closed, and then until the calling task suspends. Throws EBADF, and what registering throws,
+    /// naming `caller`.
     registration& here(const char* caller);
     /// Calls `fn` with the raw descriptor, which stays open until the calling task suspends. Throws
-    /// EBADF.
+    /// EBADF, naming `caller`.
     template <class F>
-    auto with_number(F&& fn) const {
+    auto with_number(const char* caller, F&& fn) const {
         if (first_if_here() != nullptr) // which keeps it open
             return fn(number_);
-        return fn(open()->number());
+        return fn(open(caller)->number());
     }
 
     void close();
@@ -75,9 +76,10 @@ public:
     optimism& reads_of_more() noexcept { return reads_of_more_; }
 
 private:
-    std::shared_ptr<open_descriptor> shut();
+    bool shut(std::unique_lock<std::mutex> lock) noexcept;
+    bool is_used_elsewhere() const noexcept;
     registration* first_if_here() const noexcept;
-    registration& register_at(reactor& mine);
+    registration& register_at(reactor& mine, const char* caller);
 
     const descriptor_kind kind_;
     const bool non_blocking_;
@@ -97,6 +99,8 @@ private:
 
 /// Throws `boost::system::system_error` with `error` (an errno), naming `caller`.
 [[noreturn]] void throw_errno(int error, const char* caller);
+/// The same for an error of Asio.
+[[noreturn]] void throw_error(const boost::system::error_code& error, const char* caller);
 
 /// A non-blocking socket that programs do not inherit. Throws the errno, naming `caller`.
 file_descr new_socket(int family, int type, const char* caller);

@@ -7,13 +7,21 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <stdexcept>
+#include <string>
 
 namespace miou_unix {
 
 void throw_errno(int error, const char* caller) {
-    throw boost::system::system_error{
-        boost::system::error_code{error, boost::system::system_category()}, caller};
+    throw_error({error, boost::system::system_category()}, caller);
+}
+
+void throw_error(const boost::system::error_code& error, const char* caller) {
+    // Without the line of source that Asio adds.
+    throw boost::system::system_error{boost::system::error_code{error.value(), error.category()},
+                                      caller};
 }
 
 namespace {
@@ -21,6 +29,15 @@ namespace {
 descriptor_kind kind_of(int socket_type) noexcept {
     return socket_type == SOCK_STREAM ? descriptor_kind::stream_socket
                                       : descriptor_kind::datagram_socket;
+}
+
+/// Another number of the same file, which programs that are executed inherit or not as `fd`.
+int duplicate(int fd, const char* caller) {
+    const int flags = ::fcntl(fd, F_GETFD);
+    const int made = ::fcntl(fd, flags & FD_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+    if (made < 0)
+        throw_errno(errno, caller);
+    return made;
 }
 
 } // namespace
@@ -39,13 +56,13 @@ descriptor_state::descriptor_state(int fd, descriptor_kind kind, bool non_blocki
     , descriptor_{std::make_shared<open_descriptor>(fd)} {}
 
 descriptor_state::~descriptor_state() {
-    shut();
+    shut(std::unique_lock{guard_});
 }
 
-std::shared_ptr<open_descriptor> descriptor_state::open() const {
+std::shared_ptr<open_descriptor> descriptor_state::open(const char* caller) const {
     const std::scoped_lock lock{guard_};
     if (!descriptor_)
-        throw_errno(EBADF, "miou_unix");
+        throw_errno(EBADF, caller);
     return descriptor_;
 }
 
@@ -67,16 +84,16 @@ registration& descriptor_state::here(const char* caller) {
     for (const auto& each : registrations_)
         if (each->belongs_to(mine))
             return *each;
-    return register_at(mine);
+    return register_at(mine, caller);
 }
 
 /// With the lock held.
-registration& descriptor_state::register_at(reactor& mine) {
+registration& descriptor_state::register_at(reactor& mine, const char* caller) {
     // Before its door is gone, whose address another one may get.
     if (!registrations_.empty() && registrations_.front()->is_of_the_past())
         home_of_first_.store(nullptr, std::memory_order_relaxed);
     std::erase_if(registrations_, [](const auto& each) { return each->is_of_the_past(); });
-    registrations_.push_back(registration::make(mine, descriptor_, kind_, non_blocking_));
+    registrations_.push_back(registration::make(mine, descriptor_, kind_, non_blocking_, caller));
     if (home_of_first_.load(std::memory_order_relaxed) == nullptr) {
         first_ = registrations_.front().get();
         home_of_first_.store(&first_->way_home(), std::memory_order_release);
@@ -84,35 +101,46 @@ registration& descriptor_state::register_at(reactor& mine) {
     return *registrations_.back();
 }
 
-std::shared_ptr<open_descriptor> descriptor_state::shut() {
-    std::vector<std::shared_ptr<registration>> released;
-    std::shared_ptr<open_descriptor> was_open;
-    {
-        const std::scoped_lock lock{guard_};
-        closed_.store(true, std::memory_order_release);
-        was_open = std::exchange(descriptor_, nullptr);
-        released = std::exchange(registrations_, {});
-        home_of_first_.store(nullptr, std::memory_order_relaxed);
-    }
+/// Whether it was open.
+bool descriptor_state::shut(std::unique_lock<std::mutex> lock) noexcept {
+    closed_.store(true, std::memory_order_release);
+    const auto last = std::exchange(descriptor_, nullptr);
+    const auto released = std::exchange(registrations_, {});
+    home_of_first_.store(nullptr, std::memory_order_relaxed);
+    lock.unlock();
     for (const auto& each : released)
         each->release_at_home();
-    return was_open;
+    return last != nullptr;
 }
 
 void descriptor_state::close() {
-    if (!shut())
+    if (!shut(std::unique_lock{guard_}))
         throw_errno(EBADF, "miou_unix::close");
 }
 
+/// With the lock held: whoever has the number now will let go of it, and nobody gets it meanwhile.
+bool descriptor_state::is_used_elsewhere() const noexcept {
+    const auto here = std::ranges::count_if(
+        registrations_, [](const auto& each) { return each->belongs_to_this_thread(); });
+    return descriptor_.use_count() > 1 + here;
+}
+
 int descriptor_state::release() {
-    const std::shared_ptr<open_descriptor> last = shut();
-    if (!last)
-        throw_errno(EBADF, "miou_unix::file_descr::release");
-    return last->give_back();
+    constexpr const char* caller = "miou_unix::file_descr::release";
+    std::unique_lock lock{guard_};
+    if (!descriptor_)
+        throw_errno(EBADF, caller);
+    const int given = is_used_elsewhere() ? duplicate(number_, caller) : descriptor_->give_back();
+    shut(std::move(lock));
+    return given;
+}
+
+void file_descr::refuse_moved_from(const char* caller) {
+    throw std::invalid_argument{std::string{caller} + ": this descriptor was moved from"};
 }
 
 int file_descr::release() {
-    return state_->release();
+    return state("miou_unix::file_descr::release").release();
 }
 
 file_descr of_file_descr(int fd) {
@@ -135,11 +163,12 @@ file_descr of_file_descr(of_file_descr_options options, int fd) {
 }
 
 int to_file_descr(const file_descr& f) {
-    return f.state().open()->number();
+    constexpr const char* caller = "miou_unix::to_file_descr";
+    return f.state(caller).open(caller)->number();
 }
 
 void close(const file_descr& f) {
-    f.state().close();
+    f.state("miou_unix::close").close();
 }
 
 } // namespace miou_unix

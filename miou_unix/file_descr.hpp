@@ -1,6 +1,8 @@
 // Descriptors.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 
 namespace miou_unix {
@@ -18,20 +20,41 @@ struct of_file_descr_options {
 /// data. Copies name the same descriptor: `close` through any of them closes it for all; later
 /// calls, and those that are parked on it, throw EBADF. The last handle closes what is still open.
 /// Throwing EBADF means `boost::system::system_error` with `bad_file_descriptor`, here and below.
-/// OCaml: `Miou_unix.file_descr`.
+/// Equal are the copies of one handle. A call on one that was moved from throws
+/// `std::invalid_argument`. OCaml: `Miou_unix.file_descr`.
 class file_descr {
 public:
     /// Gives the raw descriptor back to the caller, in non-blocking mode, and acts like `close` for
-    /// all handles otherwise. When a task of another domain has waited for it, that domain lets go
-    /// of it a moment later. Throws EBADF if it was closed. Does not suspend.
+    /// all handles otherwise.
+    ///
+    /// The number that it returns is the caller's alone: nothing that still knows the descriptor
+    /// can touch what the caller opens under this number after closing it. So it is another number
+    /// than `to_file_descr` has told, of the same open file, while another domain has the
+    /// descriptor registered, or a call on it is under way there: the old number is closed when
+    /// they have let go, a moment later. Until then the peer sees no end of the stream.
+    ///
+    /// Throws EBADF if it was closed; EMFILE when another number is needed and there is none: then
+    /// nothing has changed. Any thread. Does not suspend. No OCaml counterpart.
     int release();
+
+    friend bool operator==(const file_descr&, const file_descr&) noexcept = default;
+    friend std::size_t hash_value(const file_descr& f) noexcept {
+        return std::hash<std::shared_ptr<descriptor_state>>{}(f.state_);
+    }
 
     // For the functions of miou_unix.
     explicit file_descr(std::shared_ptr<descriptor_state> state) noexcept
         : state_{std::move(state)} {}
-    descriptor_state& state() const noexcept { return *state_; }
+    /// Throws `std::invalid_argument`, naming `caller`, if this was moved from.
+    descriptor_state& state(const char* caller) const {
+        if (!state_)
+            refuse_moved_from(caller);
+        return *state_;
+    }
 
 private:
+    [[noreturn]] static void refuse_moved_from(const char* caller);
+
     std::shared_ptr<descriptor_state> state_;
 };
 
@@ -41,7 +64,8 @@ private:
 file_descr of_file_descr(int fd);
 file_descr of_file_descr(of_file_descr_options options, int fd);
 
-/// The raw descriptor, which still belongs to `f`. Throws EBADF if it was closed. Any thread.
+/// The raw descriptor, which still belongs to `f`: who closes it under the hands of `f` lets `f`
+/// read, write and close what gets the number next. Throws EBADF if it was closed. Any thread.
 /// OCaml: `Miou_unix.to_file_descr`.
 int to_file_descr(const file_descr& f);
 
@@ -51,3 +75,9 @@ int to_file_descr(const file_descr& f);
 void close(const file_descr& f);
 
 } // namespace miou_unix
+
+/// Equal for copies of one handle.
+template <>
+struct std::hash<miou_unix::file_descr> {
+    std::size_t operator()(const miou_unix::file_descr& f) const noexcept { return hash_value(f); }
+};

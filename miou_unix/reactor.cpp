@@ -1,12 +1,12 @@
 #include "miou_unix/reactor.hpp"
 
-#include "miou/domain.hpp"
 #include "miou/domain_key.hpp"
 #include "miou/errors.hpp"
-#include "miou_unix/registration.hpp"
+#include "miou_unix/descriptor_state.hpp"
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <string>
@@ -53,7 +53,7 @@ reactor::~reactor() {
     this_reactor = outer_;
 }
 
-miou::events reactor::make(miou::domain_uid domain, std::shared_ptr<worker_pools> workers) {
+miou::events reactor::make(miou::domain_uid domain, std::shared_ptr<worker_pools> workers) try {
     auto made = std::make_shared<reactor>(domain, std::move(workers));
     return {.select =
                 [made](bool block, std::span<const miou::syscall_uid>) {
@@ -62,6 +62,8 @@ miou::events reactor::make(miou::domain_uid domain, std::shared_ptr<worker_pools
                 },
             .interrupt = [made] { made->interrupt(); },
             .finaliser = {}};
+} catch (const boost::system::system_error& error) {
+    throw_error(error.code(), "miou_unix::run");
 }
 
 reactor* reactor::current_or_null() noexcept {
@@ -77,7 +79,7 @@ bool reactor::is_of_this_thread(const door& it) noexcept {
 }
 
 reactor& reactor::current(const char* caller) {
-    miou::domain::self(); // throws outside of tasks: a hook must not wait
+    miou::require_task(caller); // a hook must not wait
     if (reactor* const here = current_or_null())
         return *here;
     throw miou::no_select_provided{std::string{caller} + " needs miou_unix::run"};
@@ -180,7 +182,27 @@ void reactor::interrupt() {
     if (!interruption_posted_.exchange(true, std::memory_order_acq_rel))
         asio::post(io_, asio::bind_allocator(interruption_memory_.get(), [this] {
                        interruption_posted_.exchange(false, std::memory_order_acq_rel);
+                       release_what_was_closed();
                    }));
+}
+
+void reactor::door::release_soon(registration& it) noexcept {
+    const std::scoped_lock lock{guard_};
+    if (reactor_ == nullptr)
+        return;
+    it.next_to_release = std::exchange(to_release_, &it);
+    reactor_->interrupt();
+}
+
+/// By other threads.
+void reactor::release_what_was_closed() noexcept {
+    registration* first = nullptr;
+    {
+        const std::scoped_lock lock{door_->guard_};
+        first = std::exchange(door_->to_release_, nullptr);
+    }
+    while (first != nullptr)
+        std::exchange(first, first->next_to_release)->release();
 }
 
 void reactor::sleep_until(clock::time_point deadline) {

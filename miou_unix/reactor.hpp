@@ -107,7 +107,8 @@ public:
 
     /// A new reactor as the events of the calling domain. `workers` are those of the run.
     static miou::events make(miou::domain_uid domain, std::shared_ptr<worker_pools> workers);
-    /// The calling domain's; throws `miou::no_select_provided` naming `caller` if it has none.
+    /// The calling domain's. Throws, naming `caller`, `miou::no_select_provided` if it has none and
+    /// `miou::outside_of_task`.
     static reactor& current(const char* caller);
     static reactor* current_or_null() noexcept;
 
@@ -161,15 +162,8 @@ public:
     /// By which other threads reach a reactor that may be gone.
     class door {
     public:
-        /// Runs `fn` on the reactor's domain, soon; false, and `fn` is dropped, if it is gone.
-        template <class F>
-        bool post(F fn) {
-            const std::scoped_lock lock{guard_};
-            if (reactor_ == nullptr)
-                return false;
-            asio::post(reactor_->io_, std::move(fn));
-            return true;
-        }
+        /// Releases `it`, once, on the reactor's domain, soon. A reactor that is gone has done so.
+        void release_soon(registration& it) noexcept;
 
         bool is_closed() {
             const std::scoped_lock lock{guard_};
@@ -180,13 +174,14 @@ public:
         friend class reactor;
         std::mutex guard_;
         reactor* reactor_ = nullptr;
+        registration* to_release_ = nullptr; // head of a list; the reactor keeps them
     };
     const std::shared_ptr<door>& way_in() const noexcept { return door_; }
     /// Whether the calling thread may touch the reactor of `it`: also in a run that is nested in
     /// that reactor's.
     static bool is_of_this_thread(const door& it) noexcept;
 
-    /// Keeps `it` until it is released or this reactor ends.
+    /// Keeps `it` until it is released, or this reactor ends.
     void enlist(const std::shared_ptr<registration>& it);
     void strike_off(registration& it) noexcept;
 
@@ -195,6 +190,7 @@ private:
     bool crowd_check_is_due() noexcept;
     void wait_for_handlers();
     void interrupt();
+    void release_what_was_closed() noexcept;
     bool run_ready_handlers(std::size_t most_woken);
     void arm();
     bool run_timers();

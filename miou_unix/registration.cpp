@@ -1,6 +1,6 @@
 #include "miou_unix/registration.hpp"
 
-#include <boost/asio/post.hpp>
+#include "miou_unix/descriptor_state.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -9,40 +9,51 @@
 namespace miou_unix {
 
 open_descriptor::~open_descriptor() {
-    if (number() >= 0)
-        ::close(number()); // after EINTR Linux has closed it as well
+    if (closes_)
+        ::close(fd_); // after EINTR Linux has closed it as well
 }
 
 std::shared_ptr<registration> registration::make(reactor& home,
                                                  std::shared_ptr<open_descriptor> descriptor,
-                                                 descriptor_kind kind, bool non_blocking) {
-    auto made = std::make_shared<registration>(home, std::move(descriptor), kind);
-    if (!non_blocking)
-        made->stay_blocking();
+                                                 descriptor_kind kind, bool non_blocking,
+                                                 const char* caller) {
+    auto made = std::make_shared<registration>(home, std::move(descriptor));
+    boost::system::error_code error = made->assign(kind);
+    if (!error && !non_blocking)
+        error = made->stay_blocking();
+    if (error)
+        throw_error(error, caller);
     home.enlist(made);
     return made;
 }
 
-registration::registration(reactor& home, std::shared_ptr<open_descriptor> descriptor,
-                           descriptor_kind kind)
+registration::registration(reactor& home, std::shared_ptr<open_descriptor> descriptor)
     : home_{&home}
     , door_{home.way_in()}
-    , descriptor_{std::move(descriptor)} {
-    if (kind == descriptor_kind::stream_socket)
-        view_.emplace<asio_socket>(home.io()).assign({AF_UNSPEC, 0}, number());
-    else
-        view_.emplace<asio_descriptor>(home.io(), number());
-}
+    , descriptor_{std::move(descriptor)} {}
 
 registration::~registration() {
-    let_go(); // `make` failed after the constructor
+    let_go(); // `make` has failed
+}
+
+boost::system::error_code registration::assign(descriptor_kind kind) {
+    boost::system::error_code error;
+    if (kind == descriptor_kind::stream_socket)
+        view_.emplace<asio_socket>(home_->io()).assign({AF_UNSPEC, 0}, number(), error);
+    else
+        view_.emplace<asio_descriptor>(home_->io()).assign(number(), error);
+    if (error)
+        view_ = {};
+    return error;
 }
 
 /// Asio would make it non-blocking at the first wait, once. Here that is, and it is undone.
-void registration::stay_blocking() {
+boost::system::error_code registration::stay_blocking() {
+    boost::system::error_code error;
     const int flags = ::fcntl(number(), F_GETFL);
-    with_view([](auto& view) { view.native_non_blocking(true); });
+    with_view([&](auto& view) { view.native_non_blocking(true, error); });
     ::fcntl(number(), F_SETFL, flags);
+    return error;
 }
 
 /// Asio's object does not close what it has.
@@ -61,11 +72,11 @@ void registration::release() noexcept {
     descriptor_.reset();
 }
 
-void registration::release_at_home() {
-    if (reactor::is_of_this_thread(*door_))
+void registration::release_at_home() noexcept {
+    if (belongs_to_this_thread())
         release();
-    else // if the reactor is gone, it has released this
-        door_->post([self = shared_from_this()] { self->release(); });
+    else
+        door_->release_soon(*this);
 }
 
 } // namespace miou_unix

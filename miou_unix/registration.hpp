@@ -7,14 +7,13 @@
 #include <boost/asio/generic/raw_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
-#include <atomic>
 #include <memory>
 #include <variant>
 
 namespace miou_unix {
 
-/// Closes the descriptor when the last one lets go of it: the handle, and each reactor that still
-/// has it registered. So its number is not reused while a reactor knows it.
+/// Closes the descriptor when the last one lets go of it: the handle, each reactor that still has
+/// it registered, and calls under way. So its number is not reused while anybody knows it.
 class open_descriptor {
 public:
     explicit open_descriptor(int fd) noexcept
@@ -23,12 +22,16 @@ public:
     open_descriptor& operator=(const open_descriptor&) = delete;
     ~open_descriptor();
 
-    int number() const noexcept { return fd_.load(std::memory_order_relaxed); }
-    /// It will not be closed. Whoever still has this sees -1, which every call refuses.
-    int give_back() noexcept { return fd_.exchange(-1, std::memory_order_relaxed); }
+    int number() const noexcept { return fd_; }
+    /// It will not be closed. For the only thread that still has this.
+    int give_back() noexcept {
+        closes_ = false;
+        return fd_;
+    }
 
 private:
-    std::atomic<int> fd_;
+    const int fd_;
+    bool closes_ = true;
 };
 
 enum class descriptor_kind { stream_socket, datagram_socket, other };
@@ -44,22 +47,24 @@ using asio_socket =
 /// Asio's view of a descriptor on one domain. Belongs to the thread of that domain.
 class registration : public std::enable_shared_from_this<registration> {
 public:
-    /// Throws `boost::system::system_error`.
+    /// Throws `boost::system::system_error`, naming `caller`.
     static std::shared_ptr<registration> make(reactor& home,
                                               std::shared_ptr<open_descriptor> descriptor,
-                                              descriptor_kind kind, bool non_blocking);
-    registration(reactor& home, std::shared_ptr<open_descriptor> descriptor, descriptor_kind kind);
+                                              descriptor_kind kind, bool non_blocking,
+                                              const char* caller);
+    registration(reactor& home, std::shared_ptr<open_descriptor> descriptor);
     ~registration();
 
     /// Ends every operation with `operation_aborted` and leaves the reactor.
     void release() noexcept;
     /// Same, on the right thread: at once on the home domain, soon elsewhere.
-    void release_at_home();
+    void release_at_home() noexcept;
 
     /// Not once it was released.
     reactor& home() const noexcept { return *home_; }
     /// Any thread.
     bool belongs_to(const reactor& r) const noexcept { return door_ == r.way_in(); }
+    bool belongs_to_this_thread() const noexcept { return reactor::is_of_this_thread(*door_); }
     const reactor::door& way_home() const noexcept { return *door_; }
     /// Its reactor is gone. Any thread.
     bool is_of_the_past() const { return door_->is_closed(); }
@@ -76,9 +81,11 @@ public:
     // The home's list.
     std::shared_ptr<registration> next;
     registration* previous = nullptr;
+    registration* next_to_release = nullptr; // the list of the door
 
 private:
-    void stay_blocking();
+    boost::system::error_code assign(descriptor_kind kind);
+    boost::system::error_code stay_blocking();
     void let_go() noexcept;
 
     reactor* home_; // null once released

@@ -158,11 +158,10 @@ std::size_t read_directly(descriptor_state& f, const Buffers& into, const char* 
 }
 
 template <class Buffers>
-std::size_t read_what_comes(descriptor_state& f, const Buffers& into) {
-    constexpr const char* caller = "miou_unix::read";
+std::size_t read_what_comes(descriptor_state& f, const Buffers& into, const char* caller) {
     if (!f.non_blocking() || f.may_have_more())
         return read_directly(f, into, caller);
-    miou::consume_budget();
+    miou::consume_budget(caller);
     for (;;)
         if (const auto got =
                 run_operation(f, caller, [&](auto& op, auto& view) { start_read(op, view, into); }))
@@ -171,19 +170,27 @@ std::size_t read_what_comes(descriptor_state& f, const Buffers& into) {
 
 template <class Buffers>
 std::size_t read_into(const file_descr& f, const Buffers& into) {
-    refuse_datagrams(f.state(), "miou_unix::read");
+    constexpr const char* caller = "miou_unix::read";
+    descriptor_state& state = f.state(caller);
+    refuse_datagrams(state, caller);
     const std::size_t size = asio::buffer_size(into);
     if (size == 0)
         return 0;
-    const std::size_t got = read_what_comes(f.state(), into);
-    f.state().set_may_have_more(got == size);
+    const std::size_t got = read_what_comes(state, into, caller);
+    state.set_may_have_more(got == size);
     return got;
+}
+
+descriptor_state& writable(const file_descr& f) {
+    constexpr const char* caller = "miou_unix::write";
+    descriptor_state& state = f.state(caller);
+    refuse_datagrams(state, caller);
+    return state;
 }
 
 /// A part of `const_view` or `several_views`.
 template <class Views>
-std::size_t write_from(const file_descr& f, const Views& from) {
-    descriptor_state& state = f.state();
+std::size_t write_from(descriptor_state& state, const Views& from) {
     const ::ssize_t written =
         retry(wait_type::write, state, "miou_unix::write", [&](int fd) -> ::ssize_t {
             if (state.is_socket())
@@ -191,6 +198,15 @@ std::size_t write_from(const file_descr& f, const Views& from) {
             return without_sigpipe([&] { return write_once(fd, from); });
         });
     return static_cast<std::size_t>(written);
+}
+
+/// By `ask`, a system call.
+template <class Ask>
+sockaddr address_of(const file_descr& f, Ask ask, const char* caller) {
+    sockaddr_buffer address;
+    if (ask(f.state(caller).open(caller)->number(), address.data(), &address.size) != 0)
+        throw_errno(errno, caller);
+    return address.value();
 }
 
 [[noreturn]] void throw_end_of_stream() {
@@ -217,14 +233,15 @@ void bind_and_listen(const file_descr& f, const sockaddr& address) {
 void bind_and_listen(bind_and_listen_options options, const file_descr& f,
                      const sockaddr& address) {
     constexpr const char* caller = "miou_unix::bind_and_listen";
-    const auto held = f.state().open();
+    descriptor_state& state = f.state(caller);
+    const auto held = state.open(caller);
     if (address.family() != AF_UNIX) { // which has no ports
         set_option(held->number(), SO_REUSEADDR, options.reuseaddr, caller);
         set_option(held->number(), SO_REUSEPORT, options.reuseport, caller);
     }
     if (::bind(held->number(), address.data(), address.size()) != 0)
         throw_errno(errno, caller);
-    if (f.state().kind() == descriptor_kind::stream_socket &&
+    if (state.kind() == descriptor_kind::stream_socket &&
         ::listen(held->number(), options.backlog) != 0)
         throw_errno(errno, caller);
 }
@@ -235,11 +252,15 @@ std::pair<file_descr, sockaddr> accept(const file_descr& f) {
 
 std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr& f) {
     constexpr const char* caller = "miou_unix::accept";
-    require_stream_socket(f.state(), caller);
+    descriptor_state& state = f.state(caller);
+    require_stream_socket(state, caller);
     sockaddr_buffer peer;
     const int flags = SOCK_NONBLOCK | (options.cloexec ? SOCK_CLOEXEC : 0);
-    const int fd = retry(wait_type::read, f.state(), caller, [&](int listening) {
-        return ::accept4(listening, peer.data(), &peer.size, flags);
+    const int fd = retry(wait_type::read, state, caller, [&](int listening) {
+        const int accepted = ::accept4(listening, peer.data(), &peer.size, flags);
+        if (accepted < 0 && errno == ECONNABORTED) // by the peer: the next one is wanted
+            errno = EINTR;
+        return accepted;
     });
     return {
         file_descr{std::make_shared<descriptor_state>(fd, descriptor_kind::stream_socket, true)},
@@ -248,13 +269,15 @@ std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr&
 
 void connect(const file_descr& f, const sockaddr& address) {
     constexpr const char* caller = "miou_unix::connect";
-    require_stream_socket(f.state(), caller);
-    if (!f.state().non_blocking())
+    descriptor_state& state = f.state(caller);
+    require_stream_socket(state, caller);
+    if (!state.non_blocking())
         throw std::invalid_argument{std::string{caller} + ": the socket is in blocking mode"};
-    const auto held = f.state().open();
-    miou::consume_budget();
+    miou::consume_budget(caller);
     for (;;) {
-        if (::connect(held->number(), address.data(), address.size()) == 0)
+        const int connected = state.with_number(
+            caller, [&](int fd) { return ::connect(fd, address.data(), address.size()); });
+        if (connected == 0)
             return;
         if (errno == EINPROGRESS || errno == EINTR)
             break;
@@ -262,14 +285,13 @@ void connect(const file_descr& f, const sockaddr& address) {
             throw_errno(errno, caller);
         // Too many wait to be accepted in the UNIX domain, and nobody is told when one is.
         sleep(0.001);
-        if (f.state().is_closed())
-            throw_errno(EBADF, caller);
     }
-    wait_until_ready(wait_type::write, f.state(), caller);
-    int error = 0;
-    ::socklen_t size = sizeof error;
-    if (::getsockopt(held->number(), SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-        error = errno;
+    wait_until_ready(wait_type::write, state, caller);
+    const int error = state.with_number(caller, [](int fd) {
+        int found = 0;
+        ::socklen_t size = sizeof found;
+        return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &found, &size) == 0 ? found : errno;
+    });
     if (error != 0)
         throw_errno(error, caller);
 }
@@ -310,9 +332,9 @@ void detail::read_all(const file_descr& f, pieces<mutable_view>& into) {
 }
 
 void write(const file_descr& f, const_view buffer) {
-    refuse_datagrams(f.state(), "miou_unix::write");
+    descriptor_state& state = writable(f);
     while (buffer.size != 0)
-        buffer = part_of(buffer, {.off = write_from(f, buffer)}, "miou_unix::write");
+        buffer = part_of(buffer, {.off = write_from(state, buffer)}, "miou_unix::write");
 }
 
 void write(const file_descr& f, const_view buffer, slice part) {
@@ -320,21 +342,23 @@ void write(const file_descr& f, const_view buffer, slice part) {
 }
 
 void detail::write_all(const file_descr& f, pieces<const_view>& from) {
-    refuse_datagrams(f.state(), "miou_unix::write");
+    descriptor_state& state = writable(f);
     while (!from.empty())
-        from.consume(write_from(f, from.views()));
+        from.consume(write_from(state, from.views()));
 }
 
 void shutdown(const file_descr& f, int how) {
-    if (::shutdown(f.state().open()->number(), how) != 0)
-        throw_errno(errno, "miou_unix::shutdown");
+    constexpr const char* caller = "miou_unix::shutdown";
+    if (::shutdown(f.state(caller).open(caller)->number(), how) != 0)
+        throw_errno(errno, caller);
 }
 
 sockaddr getsockname(const file_descr& f) {
-    sockaddr_buffer address;
-    if (::getsockname(f.state().open()->number(), address.data(), &address.size) != 0)
-        throw_errno(errno, "miou_unix::getsockname");
-    return address.value();
+    return address_of(f, ::getsockname, "miou_unix::getsockname");
+}
+
+sockaddr getpeername(const file_descr& f) {
+    return address_of(f, ::getpeername, "miou_unix::getpeername");
 }
 
 } // namespace miou_unix

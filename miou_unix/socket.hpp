@@ -44,8 +44,10 @@ struct accept_options {
     bool cloexec = true;
 };
 
-/// Waits for a connection and returns it, non-blocking, with the address of the peer. Throws
-/// `std::invalid_argument` unless `f` is a stream socket. EMFILE leaves the connection waiting: let
+/// Waits for a connection and returns it, non-blocking, with the address of the peer. One that the
+/// peer has aborted is passed over. Throws `std::invalid_argument` unless `f` is a stream socket.
+/// Errors of the network that the connection met on its way, EHOSTUNREACH for example, are thrown:
+/// the next call may return another connection. EMFILE leaves the connection waiting: let
 /// something be closed before trying again. OCaml: `Miou_unix.accept`.
 std::pair<file_descr, sockaddr> accept(const file_descr& f);
 std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr& f);
@@ -104,11 +106,17 @@ void write(const file_descr& f, const S& buffers) {
     });
 }
 
-/// Shuts down one direction or both (`SHUT_RD`, `SHUT_WR`, `SHUT_RDWR`). Does not suspend.
+/// Shuts down one direction or both (`SHUT_RD`, `SHUT_WR`, `SHUT_RDWR`). Throws
+/// `boost::system::system_error`, ENOTCONN for example. Any thread. Does not suspend. OCaml:
+/// `Unix.shutdown`.
 void shutdown(const file_descr& f, int how);
 
-/// The address that `f` is bound to; tells the port that the system chose. OCaml:
-/// `Unix.getsockname`.
+/// The address that `f` is bound to; tells the port that the system chose. Throws
+/// `boost::system::system_error`. Any thread. Does not suspend. OCaml: `Unix.getsockname`.
 sockaddr getsockname(const file_descr& f);
+
+/// The address that `f` is connected to. Throws `boost::system::system_error`, ENOTCONN for
+/// example. Any thread. Does not suspend. OCaml: `Unix.getpeername`.
+sockaddr getpeername(const file_descr& f);
 
 } // namespace miou_unix

@@ -33,7 +33,7 @@ void wait_until(wait_type what, descriptor_state& f, const char* caller) {
 }
 
 void wait_until_ready(wait_type what, descriptor_state& f, const char* caller) {
-    while (f.with_number([&](int fd) { return !is_ready(what, fd); }))
+    while (f.with_number(caller, [&](int fd) { return !is_ready(what, fd); }))
         wait_until(what, f, caller);
 }
 

@@ -5,8 +5,6 @@
 #include "miou_unix/descriptor_state.hpp"
 #include "miou_unix/operation.hpp"
 
-#include <boost/system/system_error.hpp>
-
 #include <cerrno>
 #include <cstddef>
 #include <exception>
@@ -84,7 +82,7 @@ std::optional<std::size_t> run_operation(descriptor_state& f, const char* caller
     if (op.error == asio::error::eof)
         return 0;
     if (op.error)
-        throw boost::system::system_error{op.error, caller};
+        throw_error(op.error, caller);
     return op.transferred;
 }
 
@@ -92,16 +90,16 @@ std::optional<std::size_t> run_operation(descriptor_state& f, const char* caller
 /// block, waiting for `what` in between. Throws the errno otherwise.
 template <class Call>
 auto retry(wait_type what, descriptor_state& f, const char* caller, Call&& call) {
-    miou::consume_budget(); // before: it may throw, and what a call has done must be reported
+    miou::consume_budget(caller); // before: it may throw, and what a call has done must be reported
     for (;;) {
         if (!f.non_blocking())
             wait_until_ready(what, f, caller);
-        const auto returned = f.with_number(call);
+        const auto returned = f.with_number(caller, call);
         if (returned >= 0)
             return returned;
         if (would_block(errno))
             wait_until(what, f, caller);
-        else if (errno != EINTR && errno != ECONNABORTED)
+        else if (errno != EINTR)
             throw_errno(errno, caller);
     }
 }

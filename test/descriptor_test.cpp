@@ -2,6 +2,7 @@
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
+#include "support/few_descriptors.hpp"
 #include "support/io.hpp"
 #include "support/process.hpp"
 #include "support/sanitized.hpp"
@@ -24,8 +25,11 @@
 #include <functional>
 #include <future>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -189,6 +193,7 @@ TEST(close, whatever_is_called_later_says_that_it_is_closed) {
             [&] { miou_unix::bind_and_listen(copy, test::loopback()); },
             [&] { miou_unix::shutdown(copy, SHUT_RDWR); },
             [&] { miou_unix::getsockname(copy); },
+            [&] { miou_unix::getpeername(copy); },
             [&] { miou_unix::to_file_descr(copy); },
             [&] { copy.release(); },
         };
@@ -268,6 +273,108 @@ TEST(release, gives_the_raw_descriptor_back) {
     });
 }
 
+TEST(release, gives_the_number_that_everybody_knew_when_one_domain_has_used_it) {
+    miou_unix::run({.domains = domains()}, [] {
+        auto pair = test::socket_pair();
+        const auto reader = miou::async([f = pair.first] { read_for_ever(f); });
+        test::write_and_read({pair.second, pair.first});
+        const int known = miou_unix::to_file_descr(pair.first);
+        const int raw = pair.first.release();
+        EXPECT_EQ(raw, known);
+        EXPECT_EQ(error_in(miou::await(reader)), errc::bad_file_descriptor);
+        ::close(raw);
+    });
+}
+
+/// A socket that domain 1 has registered. That domain lets go of nothing while this lives: it runs
+/// no other task meanwhile.
+class known_to_busy_domain {
+public:
+    known_to_busy_domain() {
+        test::yield_until([this] { return registered_.load(); });
+    }
+    known_to_busy_domain(const known_to_busy_domain&) = delete;
+    known_to_busy_domain& operator=(const known_to_busy_domain&) = delete;
+    ~known_to_busy_domain() { let_go(); }
+
+    void let_go() {
+        if (!busy_.exchange(false))
+            return;
+        miou::await_exn(domain_);
+    }
+    miou_unix::file_descr& f() noexcept { return pair_.first; }
+    miou_unix::file_descr& peer() noexcept { return pair_.second; }
+
+private:
+    test::ends pair_ = test::socket_pair();
+    std::atomic<bool> registered_ = false;
+    std::atomic<bool> busy_ = true;
+    const miou::promise<void> domain_ = miou::call({.pin = miou::domain_uid::of_int(1)}, [this] {
+        const auto reader = miou::async([f = pair_.first] { read_for_ever(f); });
+        miou_unix::sleep(0.001); // a look at the system: the read is pending
+        registered_ = true;
+        while (busy_)
+            std::this_thread::yield();
+        miou::cancel(reader);
+    });
+};
+
+TEST(release, what_gets_the_number_next_is_nothing_to_the_domains_that_knew_it) {
+    for (int i = 0; i < test::scaled(20, 5); ++i)
+        miou_unix::run({.domains = test::at_least(1)}, [] {
+            known_to_busy_domain socket;
+            ::close(socket.f().release());
+            const auto next = test::socket_pair();
+            const auto reader = miou::call({.pin = miou::domain_uid::of_int(1)}, [f = next.first] {
+                char byte[1];
+                return miou_unix::read(f, byte);
+            });
+            socket.let_go();
+            miou_unix::sleep(0.001);
+            miou_unix::write(next.second, "x");
+            EXPECT_EQ(miou::await_exn(reader), 1u);
+        });
+}
+
+TEST(release, gives_another_number_of_the_same_file_while_another_domain_knows_the_first) {
+    miou_unix::run({.domains = test::at_least(1)}, [] {
+        const std::size_t before = test::open_descriptors();
+        {
+            known_to_busy_domain socket;
+            const int known = miou_unix::to_file_descr(socket.f());
+            ::fcntl(known, F_SETFD, 0);
+            const int raw = socket.f().release();
+            EXPECT_NE(raw, known);
+            EXPECT_EQ(::fcntl(raw, F_GETFD), 0) << "programs inherit it, as they did";
+            EXPECT_NE(::fcntl(raw, F_GETFL) & O_NONBLOCK, 0);
+            EXPECT_EQ(error_of([&] { miou_unix::to_file_descr(socket.f()); }),
+                      errc::bad_file_descriptor);
+            miou_unix::write(socket.peer(), "x");
+            char byte[1];
+            EXPECT_EQ(::read(raw, byte, 1), 1);
+            ::close(raw);
+        }
+        const test::deadline patience;
+        test::yield_until(
+            [&] { return test::open_descriptors() == before || patience.has_passed(); });
+        EXPECT_EQ(test::open_descriptors(), before);
+    });
+}
+
+TEST(release, without_a_number_to_give_changes_nothing) {
+    miou_unix::run({.domains = test::at_least(1)}, [] {
+        known_to_busy_domain socket;
+        {
+            const test::few_descriptors none_left;
+            EXPECT_EQ(error_of([&] { socket.f().release(); }), errc::too_many_files_open);
+        }
+        miou_unix::write(socket.f(), "x");
+        char byte[1];
+        EXPECT_EQ(miou_unix::read(socket.peer(), byte), 1u);
+        ::close(socket.f().release());
+    });
+}
+
 TEST(release, wakes_those_who_wait_on_all_domains_and_closes_nothing) {
     for (int i = 0; i < 20; ++i) {
         int raw = -1;
@@ -286,6 +393,49 @@ TEST(release, wakes_those_who_wait_on_all_domains_and_closes_nothing) {
         EXPECT_GE(::fcntl(raw, F_GETFD), 0);
         ::close(raw);
     }
+}
+
+TEST(handles, that_were_moved_from_are_refused_by_every_call) {
+    miou_unix::run({.domains = domains()}, [] {
+        auto f = miou_unix::tcpv4();
+        const auto still_good = std::move(f);
+        char byte[1];
+        const std::vector<std::pair<std::string, std::function<void()>>> calls{
+            {"close", [&] { miou_unix::close(f); }},
+            {"read", [&] { miou_unix::read(f, byte); }},
+            {"read", [&] { miou_unix::really_read(f, byte); }},
+            {"write", [&] { miou_unix::write(f, "x"); }},
+            {"write", [&] { miou_unix::write(f, ""); }},
+            {"accept", [&] { miou_unix::accept(f); }},
+            {"connect", [&] { miou_unix::connect(f, test::loopback(9)); }},
+            {"bind_and_listen", [&] { miou_unix::bind_and_listen(f, test::loopback()); }},
+            {"recvfrom", [&] { miou_unix::recvfrom(f, byte); }},
+            {"sendto", [&] { miou_unix::sendto(f, "x", test::loopback(9)); }},
+            {"shutdown", [&] { miou_unix::shutdown(f, SHUT_RDWR); }},
+            {"getsockname", [&] { miou_unix::getsockname(f); }},
+            {"getpeername", [&] { miou_unix::getpeername(f); }},
+            {"to_file_descr", [&] { miou_unix::to_file_descr(f); }},
+            {"file_descr::release", [&] { f.release(); }},
+        };
+        for (const auto& [name, call] : calls) {
+            const auto text = test::message_of<std::invalid_argument>(call);
+            EXPECT_TRUE(test::contains(text, "miou_unix::" + name + ":")) << text;
+        }
+        EXPECT_GE(miou_unix::to_file_descr(still_good), 0);
+    });
+}
+
+TEST(handles, that_name_one_descriptor_are_equal_and_have_one_hash) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto [from, to] = test::pipe();
+        const auto copy = from;
+        EXPECT_TRUE(copy == from);
+        EXPECT_TRUE(from != to);
+        const std::unordered_set<miou_unix::file_descr> known{from, to, copy};
+        EXPECT_EQ(known.size(), 2u);
+        miou_unix::close(from);
+        EXPECT_TRUE(known.contains(copy)) << "also when it is closed";
+    });
 }
 
 TEST(eventfd, is_read_and_written_like_any_other) {
