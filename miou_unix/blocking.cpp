@@ -9,13 +9,19 @@
 #include <cerrno>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace miou_unix {
 namespace {
 
 /// An epoll instance of its own watches `fd`, and Asio watches that: a number can be in the
 /// domain's only once, and Asio would put the file into non-blocking mode.
-void block(int fd, std::uint32_t events, const char* caller) {
+void block(const blocking_options& options, int fd, std::uint32_t events, const char* caller) {
+    std::string named;
+    if (!options.name.empty()) {
+        named.append(caller).append(" (").append(options.name).append(")");
+        caller = named.c_str();
+    }
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)
         throw_errno(errno, caller);
@@ -24,19 +30,25 @@ void block(int fd, std::uint32_t events, const char* caller) {
     wanted.events = events;
     if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &wanted) != 0)
         throw_errno(errno, caller);
-    miou::consume_budget();
+    miou::consume_budget(caller);
     while (!is_ready(wait_type::read, epoll))
-        wait_until(wait_type::read, watch.state(), caller);
+        wait_until(wait_type::read, watch.state(caller), caller);
 }
 
 } // namespace
 
 void blocking_read(int fd) {
-    block(fd, EPOLLIN, "miou_unix::blocking_read");
+    blocking_read({}, fd);
+}
+void blocking_read(blocking_options options, int fd) {
+    block(options, fd, EPOLLIN, "miou_unix::blocking_read");
 }
 
 void blocking_write(int fd) {
-    block(fd, EPOLLOUT, "miou_unix::blocking_write");
+    blocking_write({}, fd);
+}
+void blocking_write(blocking_options options, int fd) {
+    block(options, fd, EPOLLOUT, "miou_unix::blocking_write");
 }
 
 } // namespace miou_unix

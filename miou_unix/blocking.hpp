@@ -1,7 +1,16 @@
 // Waiting for descriptors that somebody else reads and writes.
 #pragma once
 
+#include <string_view>
+
 namespace miou_unix {
+
+/// What can be said of a wait.
+struct blocking_options {
+    /// Stands in the text of what is thrown: "miou_unix::blocking_read (name)". Read before the
+    /// call returns.
+    std::string_view name = {};
+};
 
 /// Parks the running task until a `read` of the raw descriptor `fd` would not block: there is
 /// something to read, the end, or an error. Likewise for a `write`.
@@ -17,6 +26,8 @@ namespace miou_unix {
 /// up a descriptor while it lasts. Otherwise like the functions of `socket.hpp`: suspends unless
 /// `fd` is ready, cancellable. OCaml: `Miou_unix.blocking_read`, `blocking_write`.
 void blocking_read(int fd);
+void blocking_read(blocking_options options, int fd);
 void blocking_write(int fd);
+void blocking_write(blocking_options options, int fd);
 
 } // namespace miou_unix

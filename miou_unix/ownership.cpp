@@ -9,7 +9,10 @@ file_descr::file_descr(miou_unix::file_descr f)
 }
 
 file_descr of_file_descr(int fd) {
-    return file_descr{miou_unix::of_file_descr(fd)};
+    return of_file_descr({}, fd);
+}
+file_descr of_file_descr(of_file_descr_options options, int fd) {
+    return file_descr{miou_unix::of_file_descr(options, fd)};
 }
 int to_file_descr(const file_descr& f) {
     return miou_unix::to_file_descr(f.unchecked());

@@ -38,6 +38,7 @@ private:
 /// task its owner; `close` closes and disowns. With a buffer sequence call the one in `miou_unix`
 /// on `f.checked()`.
 file_descr of_file_descr(int fd);
+file_descr of_file_descr(of_file_descr_options options, int fd);
 int to_file_descr(const file_descr& f);
 const miou::ownership& resource(const file_descr& f);
 file_descr tcpv4();

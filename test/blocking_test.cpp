@@ -11,6 +11,8 @@
 #include "miou/promise.hpp"
 #include "miou_unix/miou_unix.hpp"
 
+#include <boost/system/system_error.hpp>
+
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
@@ -409,6 +411,20 @@ TEST(blocking_calls, outside_of_a_run_nothing_can_be_waited_for) {
     EXPECT_THROW(miou_unix::blocking_write(ends.to), miou::outside_of_task);
     miou::run({.domains = domains()},
               [&] { EXPECT_THROW(miou_unix::blocking_read(ends.from), miou::no_select_provided); });
+}
+
+TEST(blocking_read, and_write_say_the_name_that_they_were_given) {
+    miou_unix::run({.domains = domains()}, [] {
+        const auto text_of = [](auto call) {
+            return test::message_of<boost::system::system_error>(call);
+        };
+        const auto reading = text_of([] { miou_unix::blocking_read({.name = "the queue"}, -1); });
+        EXPECT_TRUE(test::contains(reading, "miou_unix::blocking_read (the queue)")) << reading;
+        const auto writing = text_of([] { miou_unix::blocking_write({.name = "a pipe"}, -1); });
+        EXPECT_TRUE(test::contains(writing, "miou_unix::blocking_write (a pipe)")) << writing;
+        const raw_ends ends{test::raw_pipe()};
+        miou_unix::blocking_write({.name = "a pipe"}, ends.to);
+    });
 }
 
 } // namespace

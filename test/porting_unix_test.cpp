@@ -93,6 +93,7 @@ TEST(porting_unix, raw_descriptors) {
         int pipe[2];
         ASSERT_EQ(::pipe2(pipe, O_CLOEXEC), 0);
         const auto reader = test::anywhere([&] {
+            miou_unix::blocking_read({.name = "queue"}, pipe[0]);
             miou_unix::blocking_read(pipe[0]);
             char byte;
             return ::read(pipe[0], &byte, 1);
@@ -108,6 +109,8 @@ TEST(porting_unix, raw_descriptors) {
 TEST(porting_unix, ownership) {
     miou_unix::run({.domains = test::domains()}, [] {
         const auto mine = owned::tcpv4();
+        const int fd = ::eventfd(0, EFD_CLOEXEC);
+        owned::close(owned::of_file_descr({.non_blocking = false}, fd));
         miou::await_exn(
             miou::async({.give = {owned::resource(mine)}}, [mine] { owned::close(mine); }));
     });
