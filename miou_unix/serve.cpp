@@ -1,6 +1,7 @@
 #include "miou_unix/serve.hpp"
 
 #include "miou/logs.hpp"
+#include "miou_unix/accept_errors.hpp"
 #include "miou_unix/sleep.hpp"
 #include "miou_unix/socket.hpp"
 #include "miou_unix/timeout.hpp"
@@ -73,12 +74,6 @@ bool reap(miou::orphans<void>& tasks) {
     return false;
 }
 
-bool lacks_descriptors(const boost::system::error_code& error) {
-    using namespace boost::system::errc;
-    return error == too_many_files_open || error == too_many_files_open_in_system ||
-           error == not_enough_memory || error == no_buffer_space;
-}
-
 /// Closes `f` unless another server that shares it was faster.
 void close_once(const file_descr& f) {
     try {
@@ -95,9 +90,11 @@ std::optional<std::pair<file_descr, sockaddr>> accept_unless(const stop_request&
         try {
             return accept(listening);
         } catch (const boost::system::system_error& error) {
-            if (lacks_descriptors(error.code())) {
+            if (is_lack_of_resources(error.code())) {
                 miou::logs::write(miou::logs::level::warning, error.what());
                 sleep(pause_without_descriptors);
+            } else if (is_passing_accept_error(error.code())) {
+                miou::logs::write(miou::logs::level::debug, error.what());
             } else if (stop.is_made()) {
                 return std::nullopt;
             } else {
