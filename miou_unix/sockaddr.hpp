@@ -3,11 +3,14 @@
 
 #include <sys/socket.h>
 
+#include <compare>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <ostream>
 #include <string>
+#include <string_view>
 
 namespace miou_unix {
 
@@ -22,13 +25,20 @@ concept endpoint = std::default_initializable<E> && requires(E e, const E c, std
 };
 
 /// An address of any family, by value. Converts from and to Asio's endpoints.
-/// OCaml: `Unix.sockaddr`.
+///
+/// Two are equal if they name the same: by family; of IP by address, port and scope; of the UNIX
+/// domain by path, with a NUL at its end or without. The order is that of families, then of
+/// addresses, then of ports and scopes. OCaml: `Unix.sockaddr`.
 class sockaddr {
 public:
     /// The unspecified address.
     sockaddr() noexcept = default;
     /// A copy of `size` bytes of `address`. Throws `std::invalid_argument` if they are too many.
     sockaddr(const struct ::sockaddr* address, std::size_t size);
+    /// `ip` is an IPv4 address ("127.0.0.1") or an IPv6 address ("::1", "fe80::1%eth0" with a scope
+    /// by name or number). Throws `std::invalid_argument` if it is neither; names of hosts are for
+    /// `resolve`. OCaml: `ADDR_INET (inet_addr_of_string ip, port)`.
+    sockaddr(std::string_view ip, std::uint16_t port);
     template <endpoint E>
     sockaddr(const E& e)
         : sockaddr{e.data(), e.size()} {}
@@ -51,14 +61,31 @@ public:
     }
     ::socklen_t size() const noexcept { return size_; }
 
-    /// `127.0.0.1:3000`, `[::1]:3000`, `unix:/run/socket`, `unix:@abstract` (each NUL of such a
-    /// name is an `@`), `unix:` for a socket without a name.
+    /// `127.0.0.1:3000`, `[::1]:3000`, `[fe80::1%2]:3000`, `unix:/run/socket`, `unix:@abstract`
+    /// (each NUL of such a name is an `@`), `unix:` for a socket without a name.
     std::string to_string() const;
     friend std::ostream& operator<<(std::ostream& out, const sockaddr& address) {
         return out << address.to_string();
     }
 
+    friend bool operator==(const sockaddr& a, const sockaddr& b) noexcept {
+        return a.meaning() == b.meaning();
+    }
+    friend std::strong_ordering operator<=>(const sockaddr& a, const sockaddr& b) noexcept {
+        return a.meaning() <=> b.meaning();
+    }
+    friend std::size_t hash_value(const sockaddr& address) noexcept;
+
 private:
+    /// What two addresses must have in common to be the same.
+    struct parts {
+        int family;
+        std::string_view address; // its bytes; the path of a socket of the UNIX domain
+        std::uint16_t port;
+        std::uint32_t scope;
+        friend auto operator<=>(const parts&, const parts&) noexcept = default;
+    };
+    parts meaning() const noexcept;
     void copy_to(void* endpoint, std::size_t capacity, int family) const;
 
     ::sockaddr_storage storage_{};
@@ -77,3 +104,11 @@ struct sockaddr_buffer {
 };
 
 } // namespace miou_unix
+
+/// Equal for addresses that are equal.
+template <>
+struct std::hash<miou_unix::sockaddr> {
+    std::size_t operator()(const miou_unix::sockaddr& address) const noexcept {
+        return hash_value(address);
+    }
+};
