@@ -1,6 +1,8 @@
 // Waiting for descriptors that somebody else reads and writes.
 #pragma once
 
+#include "miou_unix/blocking_call.hpp" // `blocking`, which is looked for here
+
 #include <string_view>
 
 namespace miou_unix {
