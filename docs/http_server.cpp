@@ -10,6 +10,9 @@
 //     GET  /bytes/N     N bytes
 //     POST /echo        the body that came
 //
+// HEAD is answered as GET is, without the body. What is not sure to end where the client thinks, or
+// to be meant for this host, is refused, and the connection ends.
+//
 //     main -- miou_unix::run -- serve, on dom0 ------ converse, a task a connection
 //                           +-- serve, on domain 1 -- converse, ...
 
@@ -34,6 +37,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -92,80 +96,9 @@ private:
     clock::time_point end_;
 };
 
-template <class Body>
-http::response<Body> response_to(const request_parser& request, http::status status) {
-    http::response<Body> made{status, request.get().version()};
-    made.keep_alive(request.is_header_done() && request.keep_alive());
-    made.set(http::field::server, "miou");
-    made.set(http::field::content_type, "text/plain");
-    return made;
-}
-
-template <class Stream>
-void say(Stream& client, patience& left, const request_parser& request, http::status status,
-         std::string text) {
-    auto response = response_to<http::string_body>(request, status);
-    response.body() = std::move(text);
-    response.prepare_payload();
-    left.during([&] { return http::async_write(client, response, use_fiber); });
-}
-
-/// Sends a body piece by piece: `next` fills `piece.data()` and says how many bytes, 0 at the end.
-template <class Stream, class Next>
-void stream_body(Stream& client, patience& left, http::response<http::buffer_body>& response,
-                 Next next) {
-    http::response_serializer<http::buffer_body> serializer{response};
-    std::string piece(chunk, 'x');
-    do {
-        const std::size_t size = next(piece);
-        response.body().data = size != 0 ? piece.data() : nullptr;
-        response.body().size = size;
-        response.body().more = size != 0;
-        left.during([&] {
-            error_code error;
-            const std::size_t sent = http::async_write(client, serializer, use_fiber[error]);
-            if (error && error != http::error::need_buffer) // that one asks for the next piece
-                throw boost::system::system_error{error};
-            return sent;
-        });
-    } while (!serializer.is_done());
-}
-
-template <class Stream>
-void send_bytes(Stream& client, patience& left, const request_parser& request,
-                std::uint64_t count) {
-    auto response = response_to<http::buffer_body>(request, http::status::ok);
-    response.content_length(count);
-    stream_body(client, left, response, [&](const std::string& piece) {
-        const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(count, piece.size()));
-        count -= size;
-        return size;
-    });
-}
-
-template <class Stream>
-void send_back(Stream& client, patience& left, beast::flat_buffer& buffer,
-               request_parser& request) {
-    auto response = response_to<http::buffer_body>(request, http::status::ok);
-    if (request.chunked())
-        response.chunked(true);
-    else
-        response.content_length(request.content_length().value_or(0));
-    stream_body(client, left, response, [&](std::string& piece) -> std::size_t {
-        auto& body = request.get().body();
-        body.data = piece.data();
-        body.size = piece.size();
-        while (!request.is_done() && body.size == piece.size())
-            left.during([&] {
-                error_code error;
-                const std::size_t got =
-                    http::async_read_some(client, buffer, request, use_fiber[error]);
-                if (error && error != http::error::need_buffer)
-                    throw boost::system::system_error{error};
-                return got;
-            });
-        return piece.size() - body.size;
-    });
+/// Whether a message, and not the connection, is at fault.
+bool is_of_http(const error_code& error) {
+    return error && error.category() == make_error_code(http::error::end_of_stream).category();
 }
 
 /// The number that `text` is, if it is one.
@@ -185,23 +118,190 @@ std::optional<std::uint64_t> bytes_asked_for(std::string_view target) {
     return number<std::uint64_t>(target.substr(prefix.size()));
 }
 
-template <class Stream>
-void answer(Stream& client, patience& left, beast::flat_buffer& buffer, request_parser& request) {
-    const std::string_view target{request.get().target().data(), request.get().target().size()};
-    const http::verb method = request.get().method();
-    if (beast::iequals(request.get()[http::field::expect], "100-continue")) {
-        http::response<http::empty_body> go_on{http::status::continue_, request.get().version()};
-        left.during([&] { return http::async_write(client, go_on, use_fiber); });
-    }
-    if (method == http::verb::get && target == "/")
-        say(client, left, request, http::status::ok, "hello from miou\n");
-    else if (const auto count = bytes_asked_for(target); method == http::verb::get && count)
-        send_bytes(client, left, request, *count);
-    else if (method == http::verb::post && target == "/echo")
-        send_back(client, left, buffer, request);
-    else
-        say(client, left, request, http::status::not_found, "there is nothing here\n");
+/// Why a request is not answered as it was meant. The connection ends with it.
+struct refusal : std::runtime_error {
+    refusal(http::status status, const std::string& why)
+        : runtime_error{why}
+        , status{status} {}
+    http::status status;
+};
+
+/// What a host and its port are written with.
+bool is_of_host(unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           std::string_view{"-._~%!$&'()*+,;=:[]"}.find(c) != std::string_view::npos;
 }
+
+/// Throws `refusal` if it is not sure where the request ends, or for which host it is.
+void check(const http::fields& header, unsigned version) {
+    const std::size_t encodings = header.count(http::field::transfer_encoding);
+    if (encodings != 0 && (version < 11 || header.count(http::field::content_length) != 0))
+        throw refusal{http::status::bad_request, "this has no Transfer-Encoding"};
+    if (encodings > 1 ||
+        (encodings == 1 && !beast::iequals(header[http::field::transfer_encoding], "chunked")))
+        throw refusal{http::status::not_implemented, "the only Transfer-Encoding here is chunked"};
+    const std::size_t hosts = header.count(http::field::host);
+    if (hosts > 1 || (hosts == 0 && version >= 11) ||
+        !std::ranges::all_of(header[http::field::host], is_of_host))
+        throw refusal{http::status::bad_request, "this does not name one host"};
+}
+
+/// One request, whose header has come or is wrong, and the answer.
+template <class Stream>
+class exchange {
+public:
+    exchange(Stream& client, beast::flat_buffer& buffer, request_parser& parser, patience left)
+        : client_{client}
+        , buffer_{buffer}
+        , parser_{parser}
+        , left_{left} {}
+
+    /// False if the connection ends with it.
+    bool answer(const error_code& of_header) {
+        std::optional<refusal> refused;
+        try {
+            if (of_header)
+                throw refusal{http::status::bad_request, of_header.message()};
+            check(parser_.get(), parser_.get().version());
+            more_ = parser_.keep_alive();
+            answer();
+        } catch (const refusal& error) {
+            refused = error;
+            more_ = false;
+        }
+        if (refused && !begun_)
+            say(refused->status, refused->what() + std::string{"\n"});
+        return more_;
+    }
+
+private:
+    void answer() {
+        const auto& request = parser_.get();
+        const std::string_view target{request.target().data(), request.target().size()};
+        if (request.method() == http::verb::post && target == "/echo")
+            return send_back();
+        more_ = more_ && parser_.is_done(); // a body is left where it is
+        const bool reads = is_head() || request.method() == http::verb::get;
+        if (reads && target == "/")
+            say(http::status::ok, "hello from miou\n");
+        else if (const auto count = bytes_asked_for(target); reads && count)
+            send_bytes(*count);
+        else
+            say(http::status::not_found, "there is nothing here\n");
+    }
+
+    bool is_head() const { return parser_.get().method() == http::verb::head; }
+
+    template <class Body>
+    http::response<Body> response(http::status status) const {
+        http::response<Body> made{status, parser_.get().version()};
+        made.keep_alive(more_);
+        made.set(http::field::server, "miou");
+        made.set(http::field::content_type, "text/plain");
+        return made;
+    }
+
+    void say(http::status status, std::string text) {
+        auto made = response<http::string_body>(status);
+        made.body() = std::move(text);
+        made.prepare_payload();
+        http::response_serializer<http::string_body> serializer{made};
+        send(serializer);
+    }
+
+    void send_bytes(std::uint64_t count) {
+        auto made = response<http::buffer_body>(http::status::ok);
+        made.content_length(count);
+        stream_body(made, [&](const std::string& piece) {
+            const auto size =
+                static_cast<std::size_t>(std::min<std::uint64_t>(count, piece.size()));
+            count -= size;
+            return size;
+        });
+    }
+
+    void send_back() {
+        if (parser_.get().version() >= 11 &&
+            beast::iequals(parser_.get()[http::field::expect], "100-continue")) {
+            const http::response<http::empty_body> go_on{http::status::continue_, 11};
+            left_.during([&] { return http::async_write(client_, go_on, use_fiber); });
+        }
+        auto made = response<http::buffer_body>(http::status::ok);
+        if (parser_.chunked())
+            made.chunked(true);
+        else
+            made.content_length(parser_.content_length().value_or(0));
+        stream_body(made, [&](std::string& piece) { return read_body(piece); });
+    }
+
+    /// Fills `piece` with what has come, and says how much it is, 0 at the end. Throws `refusal` if
+    /// that is no body.
+    std::size_t read_body(std::string& piece) {
+        auto& body = parser_.get().body();
+        body.data = piece.data();
+        body.size = piece.size();
+        error_code error;
+        while (!parser_.is_done() && body.size == piece.size())
+            left_.during([&] {
+                const std::size_t got =
+                    http::async_read_some(client_, buffer_, parser_, use_fiber[error]);
+                require_body(error);
+                return checked(got, error);
+            });
+        // The sooner a fault is seen, the likelier is it before the answer has begun.
+        for (error = {}; !error && !parser_.is_done() && buffer_.size() != 0;)
+            buffer_.consume(parser_.put(buffer_.data(), error));
+        require_body(error);
+        return piece.size() - body.size;
+    }
+
+    static void require_body(const error_code& error) {
+        if (is_of_http(error) && error != http::error::need_buffer &&
+            error != http::error::need_more)
+            throw refusal{http::status::bad_request, error.message()};
+    }
+
+    /// Sends a body piece by piece: `next` fills a piece and says how many bytes, 0 at the end.
+    template <class Next>
+    void stream_body(http::response<http::buffer_body>& made, Next next) {
+        http::response_serializer<http::buffer_body> serializer{made};
+        std::string piece(chunk, 'x');
+        do {
+            const std::size_t size = next(piece);
+            made.body().data = size != 0 ? piece.data() : nullptr;
+            made.body().size = size;
+            made.body().more = size != 0;
+            send(serializer);
+        } while (!is_head() && !serializer.is_done());
+    }
+
+    /// Sends what there is of the answer; to a HEAD only the header.
+    template <class Body>
+    void send(http::response_serializer<Body>& serializer) {
+        begun_ = true;
+        left_.during([&] {
+            error_code error;
+            const std::size_t sent =
+                is_head() ? http::async_write_header(client_, serializer, use_fiber[error])
+                          : http::async_write(client_, serializer, use_fiber[error]);
+            return checked(sent, error);
+        });
+    }
+
+    /// `moved`, unless there is an error; a wish for the next piece is none.
+    static std::size_t checked(std::size_t moved, const error_code& error) {
+        if (error && error != http::error::need_buffer)
+            throw boost::system::system_error{error};
+        return moved;
+    }
+
+    Stream& client_;
+    beast::flat_buffer& buffer_;
+    request_parser& parser_;
+    patience left_;
+    bool more_ = false;  // requests may follow
+    bool begun_ = false; // a part of the answer was sent
+};
 
 /// Waits for the header of a request: success, or what is wrong with it; `end_of_stream` also when
 /// none has come in time.
@@ -215,7 +315,7 @@ error_code read_header(Stream& client, clock::duration time, beast::flat_buffer&
     } catch (const miou_unix::timed_out&) {
         return http::error::end_of_stream;
     }
-    if (error && error.category() != make_error_code(http::error::end_of_stream).category())
+    if (error && !is_of_http(error))
         throw boost::system::system_error{error};
     return error;
 }
@@ -231,12 +331,7 @@ void converse(Stream& client, clock::duration idle_time) {
         const error_code error = read_header(client, idle_time, buffer, request);
         if (error == http::error::end_of_stream)
             return;
-        patience left{idle_time};
-        if (error)
-            say(client, left, request, http::status::bad_request, error.message() + "\n");
-        else
-            answer(client, left, buffer, request);
-        more = !error && request.keep_alive() && request.is_done();
+        more = exchange{client, buffer, request, patience{idle_time}}.answer(error);
     }
 }
 

@@ -175,6 +175,159 @@ TEST_F(http, what_it_does_not_have_and_what_is_no_http_are_said) {
     here.stop();
 }
 
+/// How often `part` stands in `text`.
+std::size_t count(std::string_view text, std::string_view part) {
+    std::size_t found = 0;
+    for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1))
+        ++found;
+    return found;
+}
+
+TEST_F(http, a_head_is_answered_as_a_get_is_without_the_body) {
+    test::http_server here;
+    EXPECT_EQ(curl({"-I", "-o", back, "-w", "%{num_connects} %{http_code}\n", here.url("/nothing"),
+                    "-o", back, here.url("/bytes/1000"), "-o", back, here.url("/")}),
+              "1 404\n0 200\n0 200\n");
+    miou_unix::run({.domains = 0}, [&] {
+        const std::string greeting = "hello from miou\n";
+        for (const std::string& line : strings{"/ HTTP/1.1", "/bytes/100000 HTTP/1.1",
+                                               "/nothing HTTP/1.1", "/bytes/0 HTTP/1.1"}) {
+            const std::string rest = ' ' + line + "\r\nHost: here\r\n";
+            const std::string get = "GET" + rest + "Connection: close\r\n\r\n";
+            const std::string with_body = here.answer_to(get);
+            const std::string header = with_body.substr(0, with_body.find("\r\n\r\n") + 4);
+            EXPECT_EQ(here.answer_to("HEAD" + rest + "Connection: close\r\n\r\n"), header);
+            // The next answer begins where the header ends.
+            const std::string both = here.answer_to("HEAD" + rest + "\r\n" + get);
+            EXPECT_TRUE(both.ends_with("\r\n\r\n" + with_body)) << both;
+            EXPECT_EQ(count(both, "HTTP/1.1 "), 2u) << both;
+        }
+        for (const std::string& refused :
+             strings{"HEAD / HTTP/1.1\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: here\r\nno colon\r\n\r\n",
+                     "HEAD / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: gzip\r\n\r\n"})
+            EXPECT_TRUE(here.answer_to(refused).ends_with("\r\n\r\n")) << refused;
+    });
+    here.stop();
+}
+
+/// A request that asks for the connection to be kept, and whether a greeting follows the answer.
+class refusals : public http {
+protected:
+    void expect(std::string_view status, const std::string& request) {
+        const std::string answer =
+            here.answer_to(request + "GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
+        EXPECT_TRUE(answer.starts_with("HTTP/1.1 " + std::string{status} + ' ') ||
+                    answer.starts_with("HTTP/1.0 " + std::string{status} + ' '))
+            << request << "is answered by\n"
+            << answer;
+        const bool goes_on = status == "200" && !request.ends_with("HTTP/1.0\r\n\r\n");
+        EXPECT_EQ(count(answer, "HTTP/1."), goes_on ? 2u : 1u) << request << answer;
+        EXPECT_EQ(count(answer, "Connection: close\r\n"), answer.starts_with("HTTP/1.1") ? 1u : 0u)
+            << request << answer;
+    }
+
+    test::http_server here;
+};
+
+TEST_F(refusals, a_transfer_encoding_other_than_chunked_is_not_implemented) {
+    miou_unix::run({.domains = 0}, [&] {
+        for (const std::string& line : strings{"GET / HTTP/1.1", "POST /echo HTTP/1.1"})
+            for (const std::string& encoding :
+                 strings{"gzip", "identity", "gzip, chunked", "chunked, gzip", "chunked, chunked",
+                         "xchunked", "chunked;q=1", "", "gzip\r\nTransfer-Encoding: chunked"})
+                expect("501", line + "\r\nHost: here\r\nTransfer-Encoding: " + encoding +
+                                  "\r\n\r\n0\r\n\r\n");
+        expect("200", "POST /echo HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: Chunked\r\n\r\n"
+                      "3\r\nabc\r\n0\r\n\r\n");
+    });
+    here.stop();
+}
+
+TEST_F(refusals, a_body_whose_end_is_not_sure_is_no_request) {
+    miou_unix::run({.domains = 0}, [&] {
+        const std::string length = "Content-Length: 5\r\n";
+        for (const std::string& coding : strings{"chunked", "gzip"}) {
+            const std::string encoding = "Transfer-Encoding: " + coding + "\r\n";
+            for (const std::string& both : {length + encoding, encoding + length})
+                expect("400", "POST /echo HTTP/1.1\r\nHost: here\r\n" + both + "\r\n0\r\n\r\n");
+            expect("400", "POST /echo HTTP/1.0\r\n" + encoding + "\r\n0\r\n\r\n");
+        }
+        for (const std::string& wrong :
+             strings{"Content-Length: 5\r\nContent-Length: 6\r\n", "Content-Length: 5, 6\r\n",
+                     "Content-Length: -1\r\n", "Content-Length: +5\r\n", "Content-Length: 0x5\r\n",
+                     "Content-Length: \r\n", "Content-Length : 5\r\n",
+                     "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"})
+            expect("400", "POST /echo HTTP/1.1\r\nHost: here\r\n" + wrong + "\r\nhello");
+    });
+    here.stop();
+}
+
+TEST_F(refusals, a_request_names_one_host) {
+    miou_unix::run({.domains = 0}, [&] {
+        expect("400", "GET / HTTP/1.1\r\n\r\n");
+        expect("400", "GET / HTTP/1.1\r\nHost: here\r\nHost: here\r\n\r\n");
+        expect("400", "GET / HTTP/1.0\r\nHost: here\r\nHost: there\r\n\r\n");
+        expect("400", "GET / HTTP/1.1\r\nHost: here there\r\n\r\n");
+        expect("400", "GET / HTTP/1.1\r\nHost: here/there\r\n\r\n");
+        expect("200", "GET / HTTP/1.0\r\n\r\n");
+        for (const std::string& host : strings{"", "here:8080", "[::1]:80", "a-b.c_d~e%20"})
+            expect("200", "GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    });
+    here.stop();
+}
+
+TEST_F(refusals, a_bad_chunk_is_no_body) {
+    miou_unix::run({.domains = 0}, [&] {
+        for (const std::string& body :
+             strings{"xyz\r\n", "-1\r\na\r\n", "\r\n", "3\r\nabcd\r\n0\r\n\r\n",
+                     "ffffffffffffffffff\r\na", "3\r\nabc\r\nx\r\n", "3 4\r\nabc\r\n0\r\n\r\n"})
+            expect("400",
+                   "POST /echo HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                       body);
+    });
+    here.stop();
+    EXPECT_TRUE(here.complained_of_nothing());
+}
+
+TEST_F(http, a_bad_chunk_in_the_middle_ends_the_answer_without_its_last_chunk) {
+    test::http_server here;
+    miou_unix::run({.domains = 0}, [&] {
+        const std::string good = "20000\r\n" + std::string(0x20000, 'a') + "\r\n";
+        const auto f = here.connect();
+        miou_unix::write(
+            f, "POST /echo HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n" + good);
+        std::string begin(1000, '\0');
+        miou_unix::really_read(f, begin);
+        EXPECT_TRUE(begin.starts_with("HTTP/1.1 200 ")) << begin;
+        miou_unix::write(f, "xyz\r\n");
+        const std::string rest = test::read_to_end(f);
+        EXPECT_FALSE(rest.ends_with("0\r\n\r\n"));
+        EXPECT_EQ(rest.find("400"), rest.npos);
+        miou_unix::close(f);
+    });
+    here.stop();
+    EXPECT_TRUE(here.complained_of_nothing());
+}
+
+TEST_F(http, a_client_of_http_1_0_gets_neither_100_nor_chunks) {
+    test::http_server here;
+    miou_unix::run({.domains = 0}, [&] {
+        const std::string rest = "Content-Length: 5\r\nExpect: 100-continue\r\n\r\nhello";
+        const std::string old = here.answer_to("POST /echo HTTP/1.0\r\n" + rest);
+        EXPECT_TRUE(old.starts_with("HTTP/1.0 200 OK\r\n")) << old;
+        EXPECT_TRUE(old.ends_with("\r\n\r\nhello")) << old;
+        EXPECT_EQ(count(old, "Transfer-Encoding"), 0u) << old;
+        const std::string host = "Host: here\r\nConnection: close\r\n";
+        EXPECT_TRUE(here.answer_to("POST /echo HTTP/1.1\r\n" + host + rest)
+                        .starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
+        // Nor does one whose body nobody wants.
+        for (const std::string& line :
+             strings{"POST /nothing HTTP/1.1\r\n", "POST /nothing HTTP/1.0\r\n"})
+            EXPECT_EQ(here.answer_to(line + host + rest).substr(8, 5), " 404 ");
+    });
+    here.stop();
+}
+
 TEST_F(http, who_half_closes_after_the_request_gets_the_whole_answer) {
     test::http_server here;
     miou_unix::run({.domains = 0}, [&] {
