@@ -30,6 +30,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -93,6 +94,12 @@ struct outcome {
     std::string failure = {};
 };
 
+/// Whether the answer is yet to come. Nobody has asked for another protocol, 101: that ends this
+/// one.
+bool is_interim(unsigned status) {
+    return status / 100 == 1 && status != 101;
+}
+
 /// One request, and the body that comes, counted in constant memory.
 template <class Stream>
 outcome get(Stream& server, const url& from) {
@@ -103,17 +110,19 @@ outcome get(Stream& server, const url& from) {
     http::async_write(server, request, use_fiber);
 
     beast::flat_buffer buffer;
-    http::response_parser<http::buffer_body> response;
-    response.body_limit(boost::none);
-    http::async_read_header(server, buffer, response, use_fiber);
-    outcome made{.status = response.get().result_int()};
+    std::optional<http::response_parser<http::buffer_body>> response;
+    do { // what a server says before its answer, as often as it likes
+        response.emplace().body_limit(boost::none);
+        http::async_read_header(server, buffer, *response, use_fiber);
+    } while (is_interim(response->get().result_int()));
+    outcome made{.status = response->get().result_int()};
     std::string piece(64 * 1024, '\0');
-    while (!response.is_done()) {
-        auto& body = response.get().body();
+    while (!response->is_done()) {
+        auto& body = response->get().body();
         body.data = piece.data();
         body.size = piece.size();
         error_code error;
-        http::async_read_some(server, buffer, response, use_fiber[error]);
+        http::async_read_some(server, buffer, *response, use_fiber[error]);
         if (error && error != http::error::need_buffer) // that one asks for the next piece
             throw boost::system::system_error{error, "the body"};
         made.size += piece.size() - body.size;

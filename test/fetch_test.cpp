@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/socket.h>
+
 #include <string>
 #include <vector>
 
@@ -54,6 +56,34 @@ TEST_F(fetch, says_for_each_url_what_failed_and_gets_the_others) {
                  "http://127.0.0.1:x/: miou_unix::resolve: host \"127.0.0.1\", service \"x\""})
         EXPECT_TRUE(client.prints(line)) << line << " is not in\n" << client.printed();
     here.stop();
+}
+
+TEST_F(fetch, waits_for_the_answer_whatever_a_server_says_before) {
+    const auto lines_for = [&](const std::string& answer, int status) {
+        return miou_unix::run({.domains = 0}, [&] {
+            const auto listening = test::listen_on_loopback();
+            const std::string address =
+                "http://127.0.0.1:" + std::to_string(miou_unix::getsockname(listening).port());
+            test::child_program client{command({"--timeout=200", address})};
+            const auto f = miou_unix::accept(listening).first;
+            miou_unix::write(f, answer);
+            miou_unix::shutdown(f, SHUT_WR);
+            test::read_to_end(f);
+            EXPECT_EQ(client.wait(), status) << client.printed();
+            miou_unix::close(f);
+            miou_unix::close(listening);
+            return client.printed();
+        });
+    };
+    const std::string early = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
+    const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    for (const std::string& before : {go_on, early, go_on + early + early + go_on})
+        EXPECT_NE(lines_for(before + answer, 0).find("200         5  "), std::string::npos);
+    EXPECT_NE(lines_for(early, 1).find("failed"), std::string::npos);
+    EXPECT_NE(
+        lines_for("HTTP/1.1 101 Switching Protocols\r\n\r\n" + answer, 1).find("101         0"),
+        std::string::npos);
 }
 
 TEST_F(fetch, trusts_no_certificate_that_nobody_vouches_for) {
