@@ -43,10 +43,36 @@ using strings = std::vector<std::string>;
 using reply = std::unique_ptr<redisReply, decltype([](redisReply* r) { freeReplyObject(r); })>;
 using context = std::unique_ptr<redisContext, decltype([](redisContext* c) { redisFree(c); })>;
 
+constexpr std::size_t line_limit = 64 * 1024; // of a reply; a string is no line
+constexpr int array_limit = 1 << 24;          // elements
+
 /// What hiredis has to say of a connection that cannot be used any more.
 struct connection_error : std::runtime_error {
     using runtime_error::runtime_error;
 };
+
+/// What a server says, for a terminal that must not obey it: what is not printable ASCII is
+/// escaped, and so are the characters of `marks`.
+std::string escaped(std::string_view bytes, std::string_view marks = {}) {
+    constexpr std::string_view special = "\n\r\t\a\b";
+    constexpr std::string_view letters = "nrtab";
+    std::string text;
+    for (const char each : bytes) {
+        const auto byte = static_cast<unsigned char>(each);
+        if (byte >= ' ' && byte < 127) {
+            if (marks.find(each) != marks.npos)
+                text += '\\';
+            text += each;
+        } else if (const auto place = special.find(each); place != special.npos) {
+            text += {'\\', letters[place]};
+        } else {
+            char hex[5];
+            std::snprintf(hex, sizeof hex, "\\x%02x", byte);
+            text += hex;
+        }
+    }
+    return text;
+}
 
 /// The first words of commands that are not answered once each: what comes after their own reply
 /// would be taken for the answers to others. The last one lets the server speak unasked.
@@ -62,6 +88,20 @@ void require_one_reply(const strings& command) {
     const auto begins_with = [&](std::string_view each) { return begin.starts_with(each); };
     if (command.empty() || std::ranges::any_of(not_answered_once, begins_with))
         throw std::invalid_argument{begin + "does not get one reply"};
+}
+
+/// Makes `reader` refuse an array that is too long, as if there were no memory for it. One line can
+/// claim two thousand million elements, and to free them takes far longer than a time-out.
+void limit_arrays(redisReader& reader) {
+    static const redisReplyObjectFunctions unlimited = *reader.fn;
+    static redisReplyObjectFunctions limited = [] {
+        redisReplyObjectFunctions made = unlimited;
+        made.createArray = [](const redisReadTask* of, auto elements) -> void* {
+            return elements > array_limit ? nullptr : unlimited.createArray(of, elements);
+        };
+        return made;
+    }();
+    reader.fn = &limited;
 }
 
 /// A connection for one task at a time. Whatever goes wrong before all replies have come, be it a
@@ -97,7 +137,7 @@ public:
 private:
     static void check(const redisContext& c, int outcome) {
         if (outcome != REDIS_OK)
-            throw connection_error{c.errstr};
+            throw connection_error{escaped(c.errstr)};
     }
 
     static context connect(const std::string& host, const std::string& port) {
@@ -125,6 +165,7 @@ private:
             throw std::bad_alloc{};
         if (made->err != 0)
             throw connection_error{address + ": " + made->errstr};
+        limit_arrays(*made->reader);
         miou_unix::blocking_write(made->fd); // an attempt that has failed is writable, too
         int error = 0;
         ::socklen_t size = sizeof error;
@@ -160,32 +201,22 @@ private:
             check(c, redisGetReplyFromReader(&c, &complete));
             if (complete != nullptr)
                 return reply{static_cast<redisReply*>(complete)};
+            require_line(*c.reader);
             miou_unix::blocking_read(c.fd);
             check(c, redisBufferRead(&c));
         }
     }
 
+    /// Throws if the line that the reply has come to is too long. The library looks for its end
+    /// from the beginning each time, for minutes if there is none, and no time-out interrupts that.
+    static void require_line(const redisReader& from) {
+        const std::string_view rest{from.buf + from.pos, from.len - from.pos};
+        if (rest.size() > line_limit && rest.substr(0, line_limit).find("\r\n") == rest.npos)
+            throw connection_error{"a line of the reply is too long"};
+    }
+
     context context_;
 };
-
-std::string quoted(std::string_view bytes) {
-    constexpr std::string_view special = "\"\\\n\r\t\a\b";
-    constexpr std::string_view letters = "\"\\nrtab";
-    std::string text = "\"";
-    for (const char each : bytes) {
-        const auto byte = static_cast<unsigned char>(each);
-        if (const auto place = special.find(each); place != special.npos) {
-            text += {'\\', letters[place]};
-        } else if (byte >= ' ' && byte < 127) {
-            text += each;
-        } else {
-            char hex[5];
-            std::snprintf(hex, sizeof hex, "\\x%02x", byte);
-            text += hex;
-        }
-    }
-    return text + '"';
-}
 
 /// A reply as redis-cli prints it; lines but the first begin with `indent`.
 std::string text_of(const redisReply& from, const std::string& indent = {}) {
@@ -195,11 +226,11 @@ std::string text_of(const redisReply& from, const std::string& indent = {}) {
     case REDIS_REPLY_INTEGER:
         return "(integer) " + std::to_string(from.integer) + '\n';
     case REDIS_REPLY_STATUS:
-        return std::string{from.str, from.len} + '\n';
+        return escaped({from.str, from.len}) + '\n';
     case REDIS_REPLY_ERROR:
-        return "(error) " + std::string{from.str, from.len} + '\n';
+        return "(error) " + escaped({from.str, from.len}) + '\n';
     case REDIS_REPLY_STRING:
-        return quoted({from.str, from.len}) + '\n';
+        return '"' + escaped({from.str, from.len}, "\"\\") + "\"\n";
     }
     if (from.elements == 0)
         return "(empty array)\n";
@@ -234,7 +265,7 @@ connection open(const options& chosen) {
     if (const char* const password = std::getenv("REDISCLI_AUTH")) {
         const reply answer = made.command({"AUTH", password});
         if (answer->type == REDIS_REPLY_ERROR)
-            throw connection_error{"AUTH: " + std::string{answer->str, answer->len}};
+            throw connection_error{"AUTH: " + escaped({answer->str, answer->len})};
     }
     return made;
 }

@@ -127,6 +127,16 @@ TEST_F(redis, replies_are_printed_as_redis_cli_prints_them) {
     }
 }
 
+TEST_F(redis, an_error_that_quotes_what_one_said_has_no_escape_sequence) {
+    reply_to({"CONFIG", "SET", "requirepass", "secret"});
+    EXPECT_EQ(reply_to({"\x1b[31m"}, 1).find('\x1b'), std::string::npos);
+    const std::string script = "return redis.error_reply('\x1b[31mred')";
+    const strings eval = redis_client(to_server({"EVAL", script, "0"}));
+    EXPECT_TRUE(
+        output_of(child_program{strings{"env", "REDISCLI_AUTH=secret"} + eval}, EXIT_FAILURE)
+            .ends_with("\\x1b[31mred\n"));
+}
+
 TEST_F(redis, values_of_any_bytes_come_back) {
     std::string value;
     std::string command = "SET k \"";
@@ -407,6 +417,57 @@ TEST_F(redis_client_of_a_bad_server, says_when_it_does_not_speak_the_protocol) {
     };
     EXPECT_EQ(talk("PING", {}, 1, server),
               "(failed) Protocol error, got \"H\" as reply type byte\n");
+}
+
+/// What it makes of a server that says `first`, then `rest` for as long as somebody listens.
+class redis_client_of_a_talkative_server : public redis_client_of_a_bad_server {
+protected:
+    std::string talk(const std::string& first, const std::string& rest, const strings& options,
+                     int status) {
+        const auto server = [&](const miou_unix::file_descr& listening) {
+            const auto client = miou_unix::accept(listening).first;
+            expect_command(client, {"GET", "k"});
+            error_of([&] {
+                miou_unix::write(client, first);
+                while (!rest.empty())
+                    miou_unix::write(client, rest);
+            });
+            error_of([&] { test::read_to_end(client); });
+            miou_unix::close(client);
+        };
+        return redis_client_of_a_bad_server::talk("GET k", options, status, server);
+    }
+    static constexpr std::chrono::milliseconds soon{TEST_SANITIZED ? 20'000 : 5'000};
+};
+
+TEST_F(redis_client_of_a_talkative_server, lets_no_escape_sequence_through) {
+    EXPECT_EQ(talk("+a\x1b[31mb\x9b\xc2\x9b\n\a\"\\c\r\n", "", {}, 0),
+              "a\\x1b[31mb\\x9b\\xc2\\x9b\\n\\a\"\\c\n");
+    EXPECT_EQ(talk("-ERR \x1b]0;title\a\r\n", "", {}, 1), "(error) ERR \\x1b]0;title\\a\n");
+    EXPECT_EQ(talk("*2\r\n+\x1b\r\n$1\r\n\x1b\r\n", "", {}, 0), "1) \\x1b\n2) \"\\x1b\"\n");
+    const std::string printed = talk("\x1b[2J\r\n", "", {}, 1);
+    EXPECT_EQ(printed.find('\x1b'), printed.npos) << printed;
+}
+
+TEST_F(redis_client_of_a_talkative_server, is_not_held_up_by_a_line_without_end) {
+    const test::deadline end{soon};
+    for (const std::string& endless : {std::string(10'000, 'a'), std::string(10'000, '\r')})
+        EXPECT_EQ(talk("+", endless, {"--timeout=200"}, 1),
+                  "(failed) a line of the reply is too long\n");
+    EXPECT_FALSE(end.has_passed());
+}
+
+TEST_F(redis_client_of_a_talkative_server, is_not_held_up_by_an_array_that_it_could_not_free) {
+    const test::deadline end{soon};
+    EXPECT_EQ(talk("*2147483647\r\n", "", {"--timeout=1"}, 1), "(failed) Out of memory\n");
+    EXPECT_FALSE(end.has_passed());
+}
+
+TEST_F(redis_client_of_a_talkative_server, times_out_while_the_reply_still_comes) {
+    const test::deadline end{soon};
+    EXPECT_EQ(talk("$400000000000\r\n", "a", {"--timeout=1"}, 1), "(failed) timed out\n");
+    EXPECT_EQ(talk("*1000000\r\n", ":1\r\n", {"--timeout=1"}, 1), "(failed) timed out\n");
+    EXPECT_FALSE(end.has_passed());
 }
 
 TEST_F(redis_client_of_a_bad_server, survives_a_write_to_nobody) {
