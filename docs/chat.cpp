@@ -46,6 +46,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -95,7 +96,7 @@ h1 { margin: 0; font-size: 1.15rem; }
 ol, ul { margin: 0; padding: 1rem; list-style: none; overflow: auto; }
 #log { display: flex; flex-direction: column; gap: .3rem; }
 #log li { overflow-wrap: anywhere; white-space: pre-wrap; }
-#log b { margin-right: .6rem; }
+#log b { margin-right: .6rem; unicode-bidi: isolate; }
 #log .mine b { color: var(--accent); }
 #log .notice { opacity: .65; font-style: italic; }
 #people { border-left: 1px solid var(--line); overflow-wrap: anywhere; }
@@ -304,6 +305,64 @@ private:
     const miou_unix::stop_request stop_;
 };
 
+struct code_points {
+    char32_t first;
+    char32_t last;
+};
+
+/// What ends lines, moves cursors, or turns the direction of the text after it.
+constexpr code_points steering[] = {{0x00, 0x1f}, {0x7f, 0x9f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
+
+/// What is not seen, or looks like a space and is another one.
+constexpr code_points unseen[] = {
+    {0xa0, 0xa0},      {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},     {0x115f, 0x1160},
+    {0x1680, 0x1680},  {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x2000, 0x200f},   {0x202f, 0x202f},
+    {0x205f, 0x206f},  {0x2800, 0x2800}, {0x3000, 0x3000}, {0x3164, 0x3164},   {0xfe00, 0xfe0f},
+    {0xfeff, 0xfeff},  {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
+    {0xe0000, 0xe0fff}};
+
+bool is_in(std::span<const code_points> table, char32_t c) {
+    return std::ranges::any_of(table,
+                               [=](code_points each) { return each.first <= c && c <= each.last; });
+}
+
+/// Takes the first character off `text`, which is UTF-8 and not empty.
+char32_t take_character(std::string_view& text) {
+    const auto lead = static_cast<unsigned char>(text.front());
+    const int more = lead < 0xc0 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    char32_t c = more == 0 ? lead : lead & (0x3f >> more);
+    for (int i = 1; i <= more; ++i)
+        c = c << 6 | (static_cast<unsigned char>(text[static_cast<std::size_t>(i)]) & 0x3f);
+    text.remove_prefix(static_cast<std::size_t>(1 + more));
+    return c;
+}
+
+/// Whether no name looks like `text`, which is UTF-8, but itself.
+bool is_name(std::string_view text) {
+    if (text.empty() || text.size() > name_limit || text.starts_with(' ') || text.ends_with(' ') ||
+        text.find("  ") != text.npos)
+        return false;
+    while (!text.empty())
+        if (const char32_t c = take_character(text); is_in(steering, c) || is_in(unseen, c))
+            return false;
+    return true;
+}
+
+/// `text`, which is UTF-8, with a visible sign in place of what would do more than be read: names
+/// and messages reach terminals, too.
+std::string harmless(std::string_view text) {
+    std::string made;
+    while (!text.empty()) {
+        const std::string_view before = text;
+        const char32_t c = take_character(text);
+        if (is_in(steering, c) && c != '\n' && c != '\t')
+            made += "\xef\xbf\xbd"; // U+FFFD
+        else
+            made += before.substr(0, before.size() - text.size());
+    }
+    return made;
+}
+
 /// The next message; none if the connection has ended.
 std::optional<std::string> next_message(websocket_type& peer) {
     beast::flat_buffer buffer;
@@ -315,7 +374,7 @@ std::optional<std::string> next_message(websocket_type& peer) {
 void listen(websocket_type& peer, const std::string& name, room& here, outbox& box) {
     while (const auto text = next_message(peer))
         if (peer.got_text()) // then it is UTF-8
-            here.say(name, *text);
+            here.say(name, harmless(*text));
         else
             box.close({websocket::close_code::unknown_data, "this room is for text"});
 }
@@ -327,11 +386,6 @@ void deliver(websocket_type& peer, outbox& box) {
         peer.async_write(asio::buffer(*next), use_fiber[error]);
     if (!error)
         peer.async_close(box.end(), use_fiber[error]);
-}
-
-bool is_name(std::string_view text) {
-    return !text.empty() && text.size() <= name_limit &&
-           std::ranges::none_of(text, [](unsigned char c) { return c < ' ' || c == 127; });
 }
 
 void be_member(websocket_type& peer, const std::string& name, room& here) {
@@ -390,14 +444,21 @@ void welcome(socket_type socket, const request_type& request, room& here,
                          use_fiber[error]);
 }
 
-void answer(socket_type& client, http::status status, std::string_view type,
+/// To a HEAD the same without `text`.
+void answer(socket_type& client, http::verb method, http::status status, std::string_view type,
             std::string_view text) {
     http::response<http::string_body> response{status, 11, std::string{text}};
     response.set(http::field::server, "miou");
     response.set(http::field::content_type, type);
     response.keep_alive(false);
     response.prepare_payload();
-    with_timeout(entry_time, [&] { http::async_write(client, response, use_fiber); });
+    http::response_serializer<http::string_body> serializer{response};
+    with_timeout(entry_time, [&] {
+        if (method == http::verb::head)
+            http::async_write_header(client, serializer, use_fiber);
+        else
+            http::async_write(client, serializer, use_fiber);
+    });
     client.shutdown(tcp::socket::shutdown_send);
 }
 
@@ -419,15 +480,19 @@ void serve_client(socket_type socket, room& here, std::chrono::seconds patience)
     if (!before_stop(here, read) || error == http::error::end_of_stream)
         return;
     const request_type& request = parser.get();
-    constexpr std::string_view plain = "text/plain";
+    const http::verb method = request.method();
+    const auto say = [&](http::status status, std::string_view text,
+                         std::string_view type = "text/plain") {
+        answer(socket, method, status, type, text);
+    };
     if (error)
-        answer(socket, http::status::bad_request, plain, error.message() + "\n");
-    else if (request.method() == http::verb::get && request.target() == "/")
-        answer(socket, http::status::ok, "text/html; charset=utf-8", page);
-    else if (request.target() != "/chat")
-        answer(socket, http::status::not_found, plain, "there is nothing here\n");
+        say(http::status::bad_request, error.message() + "\n");
+    else if ((method == http::verb::get || method == http::verb::head) && request.target() == "/")
+        say(http::status::ok, page, "text/html; charset=utf-8");
+    else if (request.target() != "/chat" || method != http::verb::get)
+        say(http::status::not_found, "there is nothing here\n");
     else if (is_from_elsewhere(request))
-        answer(socket, http::status::forbidden, plain, "this is for the page of this server\n");
+        say(http::status::forbidden, "this is for the page of this server\n");
     else
         welcome(std::move(socket), request, here, patience);
 }

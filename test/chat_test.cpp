@@ -250,7 +250,27 @@ TEST(chat, who_has_no_name_or_that_of_another_member_is_refused) {
     as_client([&] {
         member alice{room, "Alice"};
         for (const std::string& name :
-             strings{"Alice", "", "two\nlines", std::string(101, 'x'), "\x7f"}) {
+             strings{"Alice",
+                     "",
+                     "two\nlines",
+                     std::string(101, 'x'),
+                     "\x7f",
+                     "\x1b[31mred",
+                     "a\xc2\x9b\x62",             // a control sequence of eight bits
+                     "a\xe2\x80\xa8z",            // a line separator
+                     "a\xe2\x80\xaez",            // to the left from here
+                     "\xe2\x81\xa7z\xe2\x81\xa9", // an isolate
+                     "Ali\xe2\x80\x8b\x63\x65",   // Alice with a space of no width
+                     "\xef\xbb\xbf\x41lice",      // and with a mark of byte order
+                     "Alice\xe2\x80\x8d",         // and with a joiner
+                     "Alice\xe2\x80\x8f",         // and with a mark of direction
+                     "Al\xc2\xadice",             // and with a soft hyphen
+                     "Alice\xf3\xa0\x81\x81",     // and with a tag
+                     " ",
+                     " Alice",
+                     "Alice ",
+                     "Al  ice",
+                     "Alice\xc2\xa0"}) {
             client nobody{room};
             nobody.send(name);
             EXPECT_EQ(nobody.end(), websocket::close_code::policy_error) << name;
@@ -260,6 +280,43 @@ TEST(chat, who_has_no_name_or_that_of_another_member_is_refused) {
         EXPECT_EQ(nobody.end(), websocket::close_code::policy_error);
         alice.send("I heard nobody");
         EXPECT_EQ(alice.hear(), "said\nAlice\nI heard nobody");
+    });
+    room.stop();
+}
+
+TEST(chat, names_of_all_scripts_are_welcome) {
+    server room;
+    as_client([&] {
+        for (const std::string& name :
+             strings{"J\xc3\xb6rg", "\xe4\xb8\x96\xe7\x95\x8c", "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d",
+                     "\xf0\x9f\xa6\x8a", "Alice B.", "<i>Eve</i>"}) {
+            member someone{room, name};
+            EXPECT_NE(someone.here().find('\n' + name), std::string::npos) << name;
+            someone.close();
+            EXPECT_EQ(someone.end(), websocket::close_code::normal);
+        }
+    });
+    room.stop();
+}
+
+TEST(chat, a_message_cannot_steer_what_shows_it) {
+    const std::string sign = "\xef\xbf\xbd"; // U+FFFD
+    server room;
+    as_client([&] {
+        member alice{room, "Alice"};
+        const auto heard_as = [&](const std::string& text) {
+            alice.send(text);
+            return alice.hear().substr(std::string{"said\nAlice\n"}.size());
+        };
+        for (const std::string& text :
+             strings{"two\n\tlines", "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d\xe2\x80\x8f!",
+                     "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb"}) // joined by U+200D
+            EXPECT_EQ(heard_as(text), text);
+        EXPECT_EQ(heard_as("\x1b[31mred\r\x7f"), sign + "[31mred" + sign + sign);
+        EXPECT_EQ(heard_as("a\xc2\x9b\x62"), "a" + sign + "b");
+        EXPECT_EQ(heard_as("a\xe2\x80\xae\x62\xe2\x81\xa6\xe2\x80\xa9"),
+                  "a" + sign + "b" + sign + sign);
+        alice.close();
     });
     room.stop();
 }
@@ -332,6 +389,10 @@ TEST(chat, what_is_no_member_gets_an_answer_of_http) {
     const std::string page = test::output_of({"curl", "-sS", room.url("/")});
     EXPECT_TRUE(page.starts_with("<!doctype html>") && page.ends_with("</html>\n")) << page;
     as_client([&] {
+        for (const std::string& target : strings{"/", "/nothing", "/chat"})
+            EXPECT_TRUE(room.answer_to("HEAD " + target + " HTTP/1.1\r\nHost: here\r\n\r\n")
+                            .ends_with("\r\n\r\n"))
+                << target;
         EXPECT_TRUE(
             room.answer_to("this is not HTTP\r\n\r\n").starts_with("HTTP/1.1 400 Bad Request"));
     });
