@@ -77,7 +77,8 @@ requires(sizeof...(P) > 1) result<detail::one_of<P...>> await_one(const P&... pr
     return detail::consume_nth(detail::await_any_promise(tasks, "miou::await_one"), promises...);
 }
 
-/// `await_first` over children of different types: like `await_one`, but cancels the others.
+/// `await_first` over children of different types: like `await_one`, but cancels the others, also
+/// those that have finished, and destroys their values.
 template <detail::any_promise... P>
 requires(sizeof...(P) > 1) result<detail::one_of<P...>> await_first(const P&... promises) {
     const std::array<detail::task*, sizeof...(P)> tasks{&promises.task()...};

@@ -271,9 +271,10 @@ result<T> await_one(std::initializer_list<promise<T>> promises) {
 }
 void await_one(detail::different_promises);
 
-/// `await_one`, but cancels the others and waits until they have unwound. One of them that has
-/// finished meanwhile is cancelled, too: what it returned is dropped. Where that is something to be
-/// given back, write `await_one` and look at the others. OCaml: `Miou.await_first`.
+/// `await_one`, but cancels the others and waits until they have unwound. Another one that has
+/// finished, too, is cancelled: its value is destroyed, and with it what the child has taken, an
+/// item of a queue for example. When that must not be lost, call `await_one`, then `await` those
+/// others whose `state` is `finished`, and `cancel` the rest. OCaml: `Miou.await_first`.
 template <std::ranges::forward_range Range>
 result<detail::promised_t<Range>> await_first(Range&& promises) {
     const std::vector<detail::task*> tasks = detail::tasks_of(promises);

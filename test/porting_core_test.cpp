@@ -8,15 +8,29 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/system/result.hpp>
+
+#include <algorithm>
 #include <atomic>
+#include <cassert>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <random>
 #include <span>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <system_error>
+#include <thread>
+#include <unordered_map>
+#include <variant>
 #include <vector>
 
 namespace {
@@ -31,6 +45,7 @@ int fn() {
 TEST(porting, programs) {
     EXPECT_EQ(miou::run(fn), 42);
     EXPECT_EQ(miou::run({.quanta = 8, .g = 7, .domains = 3}, fn), 42);
+    EXPECT_EQ(miou::run({.poll = 8}, fn), 42);
 }
 
 TEST(porting, tasks) {
@@ -61,6 +76,44 @@ TEST(porting, several_tasks) {
         const auto c = miou::async(fn);
         const auto d = miou::async([]() -> int { test::forever(); });
         EXPECT_EQ(miou::await_first({c, d}).value(), 42);
+    });
+}
+
+TEST(porting, finished_losers) {
+    miou::run({.domains = test::domains()}, [] {
+        const auto finished_pair = [] {
+            const std::vector<miou::promise<int>> both{miou::async(fn), miou::async(fn)};
+            while (std::ranges::any_of(both, [](const auto& each) {
+                return each.state() == miou::promise_state::running;
+            }))
+                miou::yield();
+            return both;
+        };
+        const auto dropped = finished_pair();
+        EXPECT_EQ(miou::await_first(dropped).value(), 42);
+        EXPECT_EQ(std::ranges::count(dropped, miou::promise_state::exited,
+                                     [](const auto& each) { return each.state(); }),
+                  1);
+        const auto kept = finished_pair();
+        EXPECT_EQ(miou::await_one(kept).value(), 42);
+        for (const auto& other : kept) {
+            if (other.state() == miou::promise_state::finished) {
+                EXPECT_EQ(miou::await_exn(other), 42);
+            } else {
+                miou::cancel(other);
+            }
+        }
+    });
+}
+
+TEST(porting, handlers) {
+    miou::run({.domains = at_least(1)}, [] {
+        const std::function<int(int)> handler = [](int n) { return n + 1; };
+        EXPECT_EQ(miou::await_exn(miou::call([handler] { return handler(20); })), 21);
+        const auto a = handler;
+        const auto b = handler;
+        const std::function<int(int)> both = [=](int n) { return b(a(n)); };
+        EXPECT_EQ(both(1), 3);
     });
 }
 
@@ -381,6 +434,144 @@ TEST(porting, traces_and_logs) {
     miou::logs::write(miou::logs::level::warning, "careful");
     miou::logs::set_sink({});
     EXPECT_EQ(line, "careful");
+}
+
+/// OCaml: `exception Refused of int`.
+struct refused : std::exception {
+    int why = 0;
+};
+
+int find(const std::unordered_map<std::string, int>& table, const std::string& key) {
+    return table.at(key);
+}
+
+void leave_early(int n) {
+    assert(n > 0);
+    for (;;) {
+        if (n-- == 0)
+            return;
+        if (n == 7)
+            break;
+    }
+    throw std::runtime_error{"no luck"};
+}
+
+template <class F>
+std::string caught(F&& fn) {
+    try {
+        fn();
+    } catch (const miou::finally_raised& error) {
+        return is<refused>(error.nested()) ? "finally" : "";
+    } catch (const miou::on_cancellation_raised&) {
+        return "on_cancellation";
+    } catch (const std::invalid_argument&) {
+        return "invalid_argument";
+    } catch (const std::out_of_range&) {
+        return "out_of_range";
+    } catch (const std::bad_alloc&) {
+        return "bad_alloc";
+    } catch (const std::system_error& error) {
+        return error.code() == std::errc::operation_not_permitted ? "not permitted" : "";
+    } catch (const std::exception& error) {
+        return error.what();
+    }
+    return "nothing";
+}
+
+TEST(porting, what_is_caught) {
+    EXPECT_EQ(caught([] { find({}, "key"); }), "out_of_range");
+    EXPECT_EQ(caught([] { leave_early(3); }), "nothing");
+    EXPECT_EQ(caught([] { leave_early(9); }), "no luck");
+    EXPECT_EQ(caught([] { throw miou::no_stack{ENOMEM}; }), "bad_alloc");
+    EXPECT_THROW(miou::yield(), miou::outside_of_task);
+    miou::run({.domains = test::domains()}, [] {
+        EXPECT_EQ(caught([] { miou::mutex{}.unlock(); }), "not permitted");
+        EXPECT_EQ(caught([] { miou::await_one(std::vector<miou::promise<int>>{}); }),
+                  "invalid_argument");
+        EXPECT_EQ(caught([] { miou::protect({.finally = [](bool) { throw refused{}; }}, fn); }),
+                  "finally");
+        EXPECT_EQ(caught([] {
+                      miou::protect({.on_cancellation = [] { throw refused{}; }},
+                                    [] { throw miou::cancelled{}; });
+                  }),
+                  "on_cancellation");
+    });
+}
+
+enum class colour { red, green };
+struct circle {
+    double radius;
+};
+struct square {
+    double side;
+};
+using shape = std::variant<circle, square>;
+
+double width(const shape& shape) {
+    if (const auto* const found = std::get_if<circle>(&shape))
+        return 2 * found->radius;
+    return std::get<square>(shape).side;
+}
+
+struct msg {
+    std::string text;
+};
+
+boost::system::result<int, msg> number(const std::string& text) {
+    if (text.empty() || text.find_first_not_of("0123456789") != text.npos)
+        return msg{"not a number"};
+    return std::stoi(text);
+}
+
+std::optional<int> look_up(const std::unordered_map<std::string, int>& of, const std::string& key) {
+    const auto& table = of;
+    if (const auto found = table.find(key); found != table.end())
+        return found->second;
+    return std::nullopt;
+}
+
+thread_local int of_domain = 0;
+
+TEST(porting, neighbours) {
+    EXPECT_EQ(width(square{2}) + width(circle{3}), 8);
+    EXPECT_NE(colour::red, colour::green);
+    EXPECT_EQ(*number("42"), 42);
+    EXPECT_EQ(number("many").error().text, "not a number");
+
+    std::unordered_map<std::string, int> table;
+    table["key"] = 1;
+    EXPECT_FALSE(look_up(table, "missing"));
+    const auto option = look_up(table, "key");
+    if (option) {
+        EXPECT_EQ(*option, 1);
+    }
+
+    std::atomic<int> counter{0};
+    counter.fetch_add(1);
+    int expected = 1;
+    EXPECT_TRUE(counter.compare_exchange_strong(expected, 2));
+    std::mt19937_64 random{7};
+    EXPECT_NE(random(), random());
+    EXPECT_LE(std::thread::hardware_concurrency(), 1u << 20);
+    EXPECT_GT(std::chrono::system_clock::now().time_since_epoch().count(), 0);
+
+    std::string bytes(16, '\0');
+    const std::size_t length = 3;
+    EXPECT_EQ(bytes.substr(0, length).size(), length);
+    int n = 0;
+    ++n;
+    EXPECT_EQ(std::atexit([] {}), n - 1);
+
+    miou::run({.domains = test::domains()}, [] {
+        ++of_domain;
+        const miou::result<int> outcome = miou::await(miou::async([] { return of_domain; }));
+        if (outcome.has_value()) {
+            EXPECT_EQ(*outcome, of_domain);
+        }
+        int closed = 0;
+        miou::protect({.finally = [&](bool) { ++closed; }}, fn);
+        EXPECT_EQ(closed, 1);
+    });
 }
 
 TEST(porting, exceptions) {
