@@ -246,8 +246,14 @@ bool print(const std::vector<std::string>& urls, const std::vector<outcome>& out
 
 int main(int argc, char** argv) try {
     const options chosen = options_of(argc, argv);
-    const auto outcomes = miou_unix::run({.domains = 0}, [&] { return fetch_all(chosen); });
-    return print(chosen.urls, outcomes) ? EXIT_SUCCESS : EXIT_FAILURE;
+    miou_unix::run({.domains = 0}, [&] {
+        if (print(chosen.urls, fetch_all(chosen)))
+            return;
+        // The run would wait for the system's resolver, which may still look for a name whose time
+        // is over, and cannot be interrupted.
+        std::fflush(stdout);
+        std::_Exit(EXIT_FAILURE);
+    });
 } catch (const std::invalid_argument& error) {
     std::fprintf(stderr,
                  "fetch: %s\n"

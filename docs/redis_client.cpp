@@ -386,12 +386,16 @@ int main(int argc, char** argv) try {
     std::signal(SIGPIPE, SIG_IGN); // hiredis writes to connections that may be gone
     std::ios::sync_with_stdio(false);
     const options chosen = options_of(argc, argv);
-    const auto outcomes = miou_unix::run([&] { return run_all(chosen); });
-    for (const outcome& each : outcomes)
-        std::cout << each.text;
-    std::cout.flush();
-    const bool all_well = std::cout && std::ranges::all_of(outcomes, &outcome::success);
-    return all_well ? EXIT_SUCCESS : EXIT_FAILURE;
+    miou_unix::run([&] {
+        const auto outcomes = run_all(chosen);
+        for (const outcome& each : outcomes)
+            std::cout << each.text;
+        std::cout.flush();
+        // The run would wait for the system's resolver, which may still look for a name whose time
+        // is over, and cannot be interrupted.
+        if (!std::cout || !std::ranges::all_of(outcomes, &outcome::success))
+            std::_Exit(EXIT_FAILURE);
+    });
 } catch (const std::invalid_argument& error) {
     std::cerr
         << "redis_client: " << error.what()

@@ -86,6 +86,14 @@ TEST_F(fetch, waits_for_the_answer_whatever_a_server_says_before) {
         std::string::npos);
 }
 
+TEST_F(fetch, does_not_wait_for_a_name_longer_than_the_time_out) {
+    const test::deadline end;
+    test::child_program client{test::without_names(command({"--timeout=1", "http://somewhere/"}))};
+    EXPECT_EQ(client.wait(), 1);
+    EXPECT_TRUE(client.prints("http://somewhere/: miou_unix::with_timeout")) << client.printed();
+    EXPECT_FALSE(end.has_passed());
+}
+
 TEST_F(fetch, trusts_no_certificate_that_nobody_vouches_for) {
     test::http_server here{certificate_and_key()};
     test::child_program client{command({here.url("/")})};

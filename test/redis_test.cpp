@@ -488,6 +488,15 @@ TEST_F(redis_client_of_a_bad_server, survives_a_write_to_nobody) {
     EXPECT_EQ(printed, "\"1\"\n(failed) Broken pipe\n");
 }
 
+TEST_F(redis_client_alone, does_not_wait_for_a_name_longer_than_the_time_out) {
+    const test::deadline end;
+    EXPECT_EQ(output_of(child_program{test::without_names(
+                            redis_client({"--host=somewhere", "--timeout=1", "PING"}))},
+                        1),
+              "(failed) timed out\n");
+    EXPECT_FALSE(end.has_passed());
+}
+
 TEST_F(redis_client_alone, refuses_what_makes_no_sense) {
     for (const strings& arguments :
          {strings{"--timeout=nan", "PING"}, strings{"--timeout=-1", "PING"},

@@ -202,4 +202,8 @@ std::vector<std::string> command_of_program(const std::string& name,
                   command_of_program(name, arguments));
 }
 
+std::vector<std::string> without_names(const std::vector<std::string>& command) {
+    return joined({"env", std::string{"LD_PRELOAD="} + std::getenv("SLOW_RESOLVER")}, command);
+}
+
 } // namespace test

@@ -74,4 +74,7 @@ std::vector<std::string> command_of_program(const std::string& name,
 std::vector<std::string> command_of_program(const std::string& name,
                                             const std::vector<std::string>& arguments, int domains);
 
+/// The same where the system's resolver gets no answer, for a minute.
+std::vector<std::string> without_names(const std::vector<std::string>& command);
+
 } // namespace test
