@@ -152,8 +152,10 @@ TEST(porting_unix, ownership) {
         EXPECT_EQ(std::string(answer, 3), "bye");
         EXPECT_GE(owned::to_file_descr(socket), 0);
         const int fd = ::eventfd(0, EFD_CLOEXEC);
+        const int other = ::eventfd(0, EFD_CLOEXEC);
         for (const auto& each :
-             {server, socket, owned::tcpv6(), owned::udpv6(), owned::of_file_descr(fd)})
+             {server, socket, owned::tcpv6(), owned::udpv6(), owned::of_file_descr(fd),
+              owned::of_file_descr({.non_blocking = false}, other)})
             owned::close(each);
     });
 }
