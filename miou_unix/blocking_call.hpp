@@ -26,8 +26,9 @@ void ask_on_worker(miou::unique_function<void()> fn, const char* caller);
 /// caller's locals, but is outside of tasks: what needs one throws `miou::outside_of_task` there.
 ///
 /// The threads belong to the run: `.workers` of its options at most, each started when a call finds
-/// the others busy, gone when `run` returns, without POSIX signals. When all are busy, calls wait
-/// in a queue; they must not wait for each other.
+/// the others busy, gone when `run` returns. `fn` runs with the signal mask of the caller's thread:
+/// a program that it starts inherits that. When all are busy, calls wait in a queue; they must not
+/// wait for each other.
 ///
 /// Suspends. Cancellable while it waits in the queue: `fn` then never runs, and `miou::cancelled`
 /// is thrown. One that has begun cannot be interrupted: the call waits and returns its outcome.

@@ -12,17 +12,15 @@
 namespace miou_unix {
 namespace {
 
-/// Threads that are started meanwhile get no signals: those are for the domains.
-class signals_blocked {
+/// The calling thread has another signal mask meanwhile.
+class signal_mask {
 public:
-    signals_blocked() noexcept {
-        sigset_t all;
-        ::sigfillset(&all);
-        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    explicit signal_mask(const sigset_t& wanted) noexcept {
+        ::pthread_sigmask(SIG_SETMASK, &wanted, &before_);
     }
-    ~signals_blocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    signals_blocked(const signals_blocked&) = delete;
-    signals_blocked& operator=(const signals_blocked&) = delete;
+    ~signal_mask() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    signal_mask(const signal_mask&) = delete;
+    signal_mask& operator=(const signal_mask&) = delete;
 
 private:
     sigset_t before_;
@@ -52,8 +50,14 @@ unsigned workers_wanted(std::optional<int> chosen) {
     return wanted;
 }
 
+worker_pool::job::job(miou::unique_function<void()> fn)
+    : fn_{std::move(fn)} {
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &callers_mask_);
+}
+
 void worker_pool::job::run() noexcept {
     try {
+        const signal_mask meanwhile{callers_mask_};
         fn_();
     } catch (...) {
         thrown = std::current_exception();
@@ -82,8 +86,10 @@ void worker_pool::post(job& work, const char* caller) {
 /// jobs take longer.
 void worker_pool::start_thread(const char* caller) {
     threads_.emplace_back();
+    sigset_t all;
+    ::sigfillset(&all);
     try {
-        const signals_blocked meanwhile;
+        const signal_mask inherited{all}; // signals are for the domains
         threads_.back() = std::thread{[this] { work(); }};
         ++idle_;
     } catch (const std::system_error& error) {

@@ -7,6 +7,7 @@
 #include <boost/intrusive/list.hpp>
 
 #include <condition_variable>
+#include <csignal>
 #include <cstddef>
 #include <exception>
 #include <memory>
@@ -19,16 +20,17 @@
 namespace miou_unix {
 
 /// Threads of one run, shared by its domains. A job that finds none idle starts another one, up to
-/// a limit, or waits in a queue. Joined when the run ends. Any thread.
+/// a limit, or waits in a queue. One that is idle takes no signals. Joined when the run ends. Any
+/// thread.
 class worker_pool {
 public:
-    /// What a worker does. Stays alive while it is in the queue; a worker that has begun it keeps
-    /// it.
+    /// What a worker does, with the signal mask of the thread that made the job: a program that it
+    /// starts inherits that one. Stays alive while it is in the queue; a worker that has begun it
+    /// keeps it.
     class job : public boost::intrusive::list_base_hook<>,
                 public std::enable_shared_from_this<job> {
     public:
-        explicit job(miou::unique_function<void()> fn)
-            : fn_{std::move(fn)} {}
+        explicit job(miou::unique_function<void()> fn);
 
         /// Signaled when it has run.
         miou::trigger done;
@@ -40,6 +42,7 @@ public:
         void run() noexcept;
 
         miou::unique_function<void()> fn_;
+        sigset_t callers_mask_;
     };
 
     explicit worker_pool(unsigned most_threads) noexcept

@@ -39,22 +39,28 @@ struct redirection {
     int in = -1, out = -1;
 };
 
-/// Starts a shell; its standard input and output are those descriptors, if they are some.
-::pid_t start(const char* command, redirection to = {}) {
+/// Starts a program; its standard input and output are those descriptors, if they are some.
+::pid_t start(const std::vector<const char*>& command, redirection to = {}) {
     ::posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     if (to.in >= 0)
         ::posix_spawn_file_actions_adddup2(&actions, to.in, STDIN_FILENO);
     if (to.out >= 0)
         ::posix_spawn_file_actions_adddup2(&actions, to.out, STDOUT_FILENO);
-    const char* const arguments[] = {"sh", "-c", command, nullptr};
+    std::vector<const char*> arguments = command;
+    arguments.push_back(nullptr);
     ::pid_t pid = -1;
-    const int error = ::posix_spawn(&pid, "/bin/sh", &actions, nullptr,
-                                    const_cast<char* const*>(arguments), environ);
+    const int error = ::posix_spawnp(&pid, arguments[0], &actions, nullptr,
+                                     const_cast<char* const*>(arguments.data()), environ);
     ::posix_spawn_file_actions_destroy(&actions);
     if (error != 0)
-        throw std::system_error{error, std::generic_category(), "posix_spawn"};
+        throw std::system_error{error, std::generic_category(), arguments[0]};
     return pid;
+}
+
+/// Starts a shell.
+::pid_t start(const char* command, redirection to = {}) {
+    return start(std::vector{"sh", "-c", command}, to);
 }
 
 TEST(child_process, its_end_is_the_end_of_its_pipe) { // Miou_unix test01
@@ -91,6 +97,44 @@ TEST(child_process, what_it_writes_is_read_and_then_the_end) {
             test::anywhere([f = miou_unix::of_file_descr(out)] { return test::read_to_end(f); });
         EXPECT_EQ(miou::await_exn(reader), "one\ntwo\n");
         EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+    });
+}
+
+/// The signals that a program would begin with blocked, as the kernel writes them.
+std::string blocked_signals() {
+    const auto [out, in] = test::raw_pipe();
+    const ::pid_t pid = start({"grep", "SigBlk:", "/proc/self/status"}, {.out = in});
+    ::close(in);
+    std::string line;
+    for (char byte; ::read(out, &byte, 1) == 1;)
+        line += byte;
+    ::close(out);
+    EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+    return line;
+}
+
+TEST(child_process, of_a_blocking_call_has_the_signal_mask_of_the_caller) {
+    miou_unix::run({.domains = domains()}, [] {
+        const std::string of_task = blocked_signals();
+        EXPECT_TRUE(contains(of_task, "SigBlk:"));
+        EXPECT_EQ(miou_unix::blocking(blocked_signals), of_task);
+        miou::await_exn(test::anywhere([&] {
+            sigset_t one, before;
+            ::sigemptyset(&one);
+            ::sigaddset(&one, SIGUSR2);
+            ::pthread_sigmask(SIG_BLOCK, &one, &before);
+            const std::string of_this_one = blocked_signals();
+            EXPECT_NE(of_this_one, of_task);
+            EXPECT_EQ(miou_unix::blocking(blocked_signals), of_this_one);
+            ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        }));
+        miou_unix::blocking([] { // the function's own changes do not outlast it
+            sigset_t all;
+            ::sigfillset(&all);
+            ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+        });
+        for (int i = 0; i < 10; ++i)
+            EXPECT_EQ(miou_unix::blocking(blocked_signals), of_task);
     });
 }
 
