@@ -1,10 +1,14 @@
 // POSIX signals as tasks.
 #pragma once
 
+#include "miou/detail/identity.hpp"
+#include "miou/spawn_site.hpp"
 #include "miou/unique_function.hpp"
 
+#include <concepts>
 #include <csignal>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace miou {
@@ -22,38 +26,69 @@ public:
     bool is_handle() const noexcept { return fn_ != nullptr; }
 
     // For sys_signal.
+    struct function {
+        handler call;
+        spawn_site site; // of the tasks that call it
+    };
     explicit signal_behavior(const struct sigaction& action) noexcept
         : action_{action} {}
-    explicit signal_behavior(std::shared_ptr<handler> fn) noexcept
+    explicit signal_behavior(std::shared_ptr<function> fn, detail::identity run = 0) noexcept
         : action_{}
-        , fn_{std::move(fn)} {}
+        , fn_{std::move(fn)}
+        , run_{run} {}
     const struct sigaction& action() const noexcept { return action_; }
-    const std::shared_ptr<handler>& fn() const noexcept { return fn_; }
+    const std::shared_ptr<function>& fn() const noexcept { return fn_; }
+    detail::identity run() const noexcept { return run_; }
 
 private:
     struct sigaction action_; // unless there is a function
-    std::shared_ptr<handler> fn_;
+    std::shared_ptr<function> fn_;
+    detail::identity run_ = 0; // that the function was found in; 0: in none
 };
+
+namespace detail {
+template <class F>
+concept signal_function = requires(std::decay_t<F>& fn, int number) {
+    { fn(number) } -> std::same_as<void>;
+};
+} // namespace detail
 
 /// The system's default action. OCaml: `Signal_default`.
 signal_behavior signal_default() noexcept;
 /// Nothing happens. OCaml: `Signal_ignore`.
 signal_behavior signal_ignore() noexcept;
-/// `fn(signal number)` runs as a task on dom0, once for each delivery. It may use every function of
-/// miou. What it throws is logged. It does not have to be awaited; when the root task finishes, it
-/// is cancelled. OCaml: `Signal_handle fn`.
+/// `fn(signal number)` runs as a task on dom0, once for each delivery; messages name the task by
+/// `site`. It may use every function of miou. What it throws is logged. It does not have to be
+/// awaited; when the root task finishes, it is cancelled. OCaml: `Signal_handle fn`.
 template <class F>
-signal_behavior signal_handle(F&& fn) {
-    return signal_behavior{std::make_shared<signal_behavior::handler>(std::forward<F>(fn))};
+signal_behavior signal_handle(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
+    static_assert(detail::signal_function<F>,
+                  "miou::signal_handle: the function must take an int, the number of the signal, "
+                  "and return void");
+    return signal_behavior{std::make_shared<signal_behavior::function>(
+        signal_behavior::function{std::forward<F>(fn), site})};
 }
 
 /// Sets what the process does on signal `number` and returns what it did before, which can be
-/// given back. Any task, on any domain; outside of tasks only for behaviours without a function.
-/// When the run ends, the signals that still have a function of it get back what they had before.
+/// given back. Any thread. Does not suspend.
+///
+/// A function that is set in a task belongs to the run, and has the signal until another behaviour
+/// is set. When the run ends, what was there before is restored: the function of another run that
+/// is still there, else the system's action. To give back another run's function is to let go of
+/// the signal. The system's behaviours outlast the run, unless another run has a function for the
+/// signal.
+///
+/// A function that is set outside of tasks is kept for the next run, which begins with it; until
+/// then the process does what it did. Setting another behaviour outside of tasks replaces it.
+///
+/// Each delivery is handled once, by the function that had the signal or by the run's next one. In
+/// the child of a `fork` functions go on to be called where their run does, on the thread that has
+/// forked; the signals of all others do at once what they did before.
 ///
 /// Throws `std::invalid_argument` for a number that is no signal or cannot be handled,
-/// `outside_of_task`, and `std::system_error` when no thread could be started to relay signals.
-/// Does not suspend. OCaml: `Miou.sys_signal`.
+/// `outside_of_task` for a function of a run that is given back outside of tasks, and
+/// `std::system_error` when no thread could be started to relay signals: nothing has changed then.
+/// OCaml: `Miou.sys_signal`.
 signal_behavior sys_signal(int number, signal_behavior behavior);
 
 } // namespace miou

@@ -2,32 +2,61 @@
 
 #include "miou/sys_signal.hpp"
 
+#include <algorithm>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
 namespace miou_unix {
+namespace {
 
-stop_request stop_request::on(std::initializer_list<int> numbers) {
-    using behaviours = std::vector<std::pair<int, miou::signal_behavior>>;
-    const auto before = std::make_shared<behaviours>();
-    const auto give_back = [before] {
-        for (const auto& [number, behaviour] : std::exchange(*before, {}))
-            miou::sys_signal(number, behaviour);
-    };
-    const stop_request made;
-    try {
-        for (const int number : numbers)
-            before->emplace_back(number, miou::sys_signal(number, miou::signal_ignore()));
-        for (const int number : numbers)
-            miou::sys_signal(number, miou::signal_handle([made, give_back](int) {
-                                 give_back();
-                                 made.make();
-                             }));
-    } catch (...) {
-        give_back();
-        throw;
+/// Signals that have a function until the first of them comes. Any thread.
+class borrowed_signals {
+public:
+    /// All or none; what is there twice is taken once.
+    void take(std::initializer_list<int> numbers, const miou::signal_behavior& function) {
+        const std::scoped_lock lock{guard_};
+        before_.reserve(numbers.size());
+        try {
+            for (const int number : numbers)
+                if (std::ranges::find(before_, number, &before::first) == before_.end())
+                    before_.emplace_back(number, miou::sys_signal(number, function));
+        } catch (...) {
+            restore();
+            throw;
+        }
     }
+    void give_back() {
+        const std::scoped_lock lock{guard_};
+        restore();
+    }
+
+private:
+    using before = std::pair<int, miou::signal_behavior>;
+
+    void restore() {
+        while (!before_.empty()) {
+            const auto [number, behavior] = std::move(before_.back());
+            before_.pop_back();
+            miou::sys_signal(number, behavior);
+        }
+    }
+
+    std::mutex guard_; // the first signal may come while others are still being taken
+    std::vector<before> before_;
+};
+
+} // namespace
+
+stop_request stop_request::on(std::initializer_list<int> numbers, boost::source_location site) {
+    const stop_request made;
+    const auto signals = std::make_shared<borrowed_signals>();
+    const auto stop = [made, signals](int) {
+        signals->give_back();
+        made.make();
+    };
+    signals->take(numbers, miou::signal_handle(stop, site));
     return made;
 }
 

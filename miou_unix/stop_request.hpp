@@ -3,6 +3,8 @@
 
 #include "miou/computation.hpp"
 
+#include <boost/assert/source_location.hpp>
+
 #include <initializer_list>
 
 namespace miou_unix {
@@ -14,9 +16,11 @@ public:
     /// One that only `make` makes. Any thread.
     stop_request() = default;
     /// One that the POSIX signals `numbers` make, too. With the first one that comes, all of them
-    /// get back what they did before: a second one ends a program that does not come to its end.
-    /// Throws what `miou::sys_signal` throws.
-    static stop_request on(std::initializer_list<int> numbers);
+    /// get back what they did before, else at the end of the run: a second one ends a program that
+    /// does not come to its end. No signal is lost meanwhile. Outside of tasks it is for the next
+    /// run. Throws what `miou::sys_signal` throws: then no signal has changed. Does not suspend.
+    static stop_request on(std::initializer_list<int> numbers,
+                           boost::source_location site = BOOST_CURRENT_LOCATION);
 
     /// Wakes everyone who waits. Any thread. Does not suspend.
     void make() const { made_.try_return(); }

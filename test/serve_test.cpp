@@ -5,6 +5,7 @@
 #include "support/few_descriptors.hpp"
 #include "support/io.hpp"
 #include "support/process.hpp"
+#include "support/sanitized.hpp"
 #include "support/tasks.hpp"
 
 #include "miou/miou.hpp"
@@ -21,6 +22,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -303,6 +305,95 @@ TEST(stop_request, of_a_number_that_is_no_signal_is_refused_and_changes_nothing)
         EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_ignore()).is_ignore());
     });
     std::signal(SIGUSR1, SIG_DFL);
+}
+
+void (*installed(int number))(int) {
+    struct sigaction action;
+    ::sigaction(number, nullptr, &action);
+    return action.sa_handler;
+}
+
+TEST(stop_request, at_the_end_of_the_run_the_signals_do_what_they_did) {
+    std::signal(SIGUSR1, SIG_IGN);
+    on_reactor([] { stop_request::on({SIGUSR1, SIGUSR2}); });
+    EXPECT_EQ(installed(SIGUSR1), SIG_IGN);
+    EXPECT_EQ(installed(SIGUSR2), SIG_DFL);
+    std::signal(SIGUSR1, SIG_DFL);
+}
+
+TEST(stop_request, a_signal_that_is_named_twice_is_given_back_once) {
+    for (const bool comes : {false, true})
+        on_reactor([comes] {
+            const auto stop = stop_request::on({SIGUSR1, SIGUSR2, SIGUSR1, SIGUSR1});
+            if (comes) {
+                ::raise(SIGUSR1);
+                stop.wait();
+                EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
+                EXPECT_EQ(installed(SIGUSR2), SIG_DFL);
+            }
+        });
+    EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
+}
+
+TEST(stop_request, the_newest_has_the_signal_then_the_one_before_it) {
+    on_reactor([] {
+        const auto first = stop_request::on({SIGUSR1, SIGUSR2});
+        const auto second = stop_request::on({SIGUSR2, SIGUSR1});
+        ::raise(SIGUSR1);
+        second.wait();
+        EXPECT_FALSE(first.is_made());
+        ::raise(SIGUSR2);
+        first.wait();
+        EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
+        EXPECT_EQ(installed(SIGUSR2), SIG_DFL);
+    });
+}
+
+TEST(stop_request, outside_of_tasks_it_is_for_the_next_run) {
+    const auto stop = stop_request::on({SIGUSR1, SIGUSR2});
+    EXPECT_FALSE(stop.is_made());
+    on_reactor([&] {
+        ::raise(SIGUSR2);
+        stop.wait();
+        EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
+        EXPECT_EQ(installed(SIGUSR2), SIG_DFL);
+    });
+    EXPECT_THROW(stop_request::on({SIGUSR1, 1000}), std::invalid_argument);
+    on_reactor([] { EXPECT_EQ(installed(SIGUSR1), SIG_DFL); });
+}
+
+TEST(stop_request, no_signal_is_lost_while_it_is_made) {
+    static constexpr int rounds = test::scaled(2000, 200);
+    on_reactor([] {
+        std::atomic<int> counted = 0;
+        miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { ++counted; }));
+        std::atomic<int> asked = 0;
+        std::atomic<int> raised = 0;
+        const std::jthread raiser{[&] {
+            for (int i = 1; i <= rounds; ++i) {
+                asked.wait(i - 1);
+                ::raise(SIGUSR1);
+                raised = i;
+                raised.notify_one();
+            }
+        }};
+        int stopped = 0;
+        for (int i = 1; i <= rounds; ++i) {
+            const int before = counted;
+            const auto stop = miou::await_exn(test::anywhere([&] {
+                ++asked;
+                asked.notify_one();
+                return stop_request::on({SIGUSR2, SIGUSR1});
+            }));
+            raised.wait(i - 1);
+            test::yield_until([&] { return stop.is_made() || counted > before; });
+            stopped += stop.is_made();
+            if (!stop.is_made()) // it gives them back
+                ::raise(SIGUSR1);
+            stop.wait();
+        }
+        EXPECT_EQ(counted + stopped, rounds);
+    });
 }
 
 } // namespace

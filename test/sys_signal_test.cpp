@@ -2,6 +2,7 @@
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
+#include "support/sanitized.hpp"
 #include "support/tasks.hpp"
 
 #include "miou/domain.hpp"
@@ -15,11 +16,14 @@
 
 #include <atomic>
 #include <csignal>
+#include <latch>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -228,11 +232,214 @@ TEST(sys_signal, a_number_that_is_no_signal_or_cannot_be_handled_is_refused) {
     });
 }
 
-TEST(sys_signal, outside_of_tasks_only_behaviours_without_a_function_may_be_set) {
-    EXPECT_THROW(miou::sys_signal(SIGUSR1, miou::signal_handle([](int) {})), miou::outside_of_task);
-    EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_ignore()).is_default());
+TEST(sys_signal, outside_of_tasks_a_function_is_kept_for_the_next_run) {
+    int seen = 0;
+    EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { ++seen; })).is_default());
+    EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
+    miou::run({.domains = domains()}, [&] {
+        ::raise(SIGUSR1);
+        test::yield_until([&] { return seen == 1; });
+    });
+    EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
+    miou::run({.domains = domains()}, [] { // but not for the one after
+        EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_default()).is_default());
+    });
+}
+
+TEST(sys_signal, what_is_kept_for_the_next_run_is_replaced_by_what_is_set_after_it) {
+    std::string seen;
+    miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { seen += "first "; }));
+    const auto first =
+        miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { seen += "second "; }));
+    EXPECT_TRUE(first.is_handle());
+    EXPECT_TRUE(miou::sys_signal(SIGUSR1, first).is_handle());
+    miou::run({.domains = domains()}, [&] {
+        ::raise(SIGUSR1);
+        test::yield_until([&] { return seen == "first "; });
+    });
+    miou::sys_signal(SIGUSR1, first);
+    EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_ignore()).is_handle());
+    EXPECT_EQ(installed(SIGUSR1), SIG_IGN);
+    miou::run({.domains = domains()},
+              [] { EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_ignore()).is_ignore()); });
     EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_default()).is_ignore());
 }
+
+TEST(sys_signal, a_run_that_could_not_start_leaves_what_is_kept_for_the_next_one) {
+    bool handled = false;
+    miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { handled = true; }));
+    EXPECT_THROW(miou::run({.domains = domains(),
+                            .events = [](miou::domain_uid) -> miou::events { throw 1; }},
+                           [] {}),
+                 int);
+    miou::run({.domains = domains()}, [&] {
+        ::raise(SIGUSR1);
+        test::yield_until([&] { return handled; });
+    });
+}
+
+TEST(sys_signal, a_function_of_a_run_cannot_be_given_back_outside_of_tasks) {
+    miou::run({.domains = domains()}, [] {
+        miou::sys_signal(SIGUSR1, miou::signal_handle([](int) {}));
+        const auto of_the_run = miou::sys_signal(SIGUSR1, miou::signal_ignore());
+        std::thread{[&] {
+            EXPECT_THROW(miou::sys_signal(SIGUSR1, of_the_run), miou::outside_of_task);
+        }}.join();
+        EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_default()).is_ignore());
+    });
+}
+
+TEST(sys_signal, a_nested_run_gives_a_signal_back_to_the_run_that_had_it) {
+    int outer = 0;
+    int inner = 0;
+    miou::run({.domains = domains()}, [&] {
+        miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { ++outer; }));
+        miou::run({.domains = domains()}, [&] {
+            const auto before =
+                miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { ++inner; }));
+            EXPECT_TRUE(before.is_handle());
+            ::raise(SIGUSR1);
+            test::yield_until([&] { return inner == 1; });
+            EXPECT_TRUE(miou::sys_signal(SIGUSR1, before).is_handle());
+            ::raise(SIGUSR1);
+        });
+        test::yield_until([&] { return outer == 1; });
+        miou::run({.domains = domains()}, [&] { // at its end, too
+            miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { ++inner; }));
+        });
+        ::raise(SIGUSR1);
+        test::yield_until([&] { return outer == 2; });
+    });
+    EXPECT_EQ(inner, 1);
+    EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
+}
+
+TEST(sys_signal, a_nested_run_cannot_call_the_function_of_a_run_that_is_over) {
+    miou::run({.domains = domains()}, [&] {
+        std::optional<miou::signal_behavior> of_another;
+        miou::run({.domains = domains()}, [&] {
+            miou::sys_signal(SIGUSR1, miou::signal_handle([](int) { ADD_FAILURE(); }));
+            of_another = miou::sys_signal(SIGUSR1, miou::signal_ignore());
+        });
+        miou::sys_signal(SIGUSR1, *of_another);
+        EXPECT_EQ(installed(SIGUSR1), SIG_IGN);
+        miou::sys_signal(SIGUSR1, miou::signal_handle([](int) {}));
+        miou::sys_signal(SIGUSR1, *of_another);
+        EXPECT_EQ(installed(SIGUSR1), SIG_IGN);
+    });
+    EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_default()).is_ignore());
+}
+
+TEST(sys_signal, what_a_nested_run_sets_above_the_function_of_another_lasts_until_its_end) {
+    miou::run({.domains = domains()}, [&] {
+        int handled = 0;
+        miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { ++handled; }));
+        miou::run({.domains = domains()}, [&] {
+            EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_default()).is_handle());
+            EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_ignore()).is_default());
+            ::raise(SIGUSR1);
+        });
+        ::raise(SIGUSR1);
+        test::yield_until([&] { return handled != 0; });
+        EXPECT_EQ(handled, 1);
+    });
+    EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
+}
+
+TEST(sys_signal, runs_that_end_in_any_order_restore_what_was_there) {
+    std::signal(SIGUSR1, SIG_IGN);
+    std::latch first_has_it{1};
+    std::latch second_has_it{1};
+    std::jthread first{[&] {
+        miou::run({.domains = 0}, [&] {
+            miou::sys_signal(SIGUSR1, miou::signal_handle([](int) { ADD_FAILURE(); }));
+            first_has_it.count_down();
+            second_has_it.wait();
+        });
+    }};
+    miou::run({.domains = domains()}, [&] {
+        first_has_it.wait();
+        bool handled = false;
+        miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { handled = true; }));
+        second_has_it.count_down();
+        first.join();
+        ::raise(SIGUSR1);
+        test::yield_until([&] { return handled; });
+    });
+    EXPECT_EQ(installed(SIGUSR1), SIG_IGN);
+    std::signal(SIGUSR1, SIG_DFL);
+}
+
+TEST(sys_signal, what_somebody_else_has_set_meanwhile_stays) {
+    miou::run({.domains = domains()}, [] {
+        miou::sys_signal(SIGUSR1, miou::signal_handle([](int) {}));
+        std::signal(SIGUSR1, SIG_IGN);
+    });
+    EXPECT_EQ(installed(SIGUSR1), SIG_IGN);
+    std::signal(SIGUSR1, SIG_DFL);
+}
+
+TEST(sys_signal, what_was_delivered_is_handled_though_the_function_is_replaced) {
+    miou::run({.domains = domains()}, [] {
+        int handled = 0;
+        const auto count = miou::signal_handle([&](int) { ++handled; });
+        for (const auto& next : {miou::signal_ignore(), miou::signal_default(), count,
+                                 miou::signal_handle([&](int) { ++handled; })}) {
+            miou::sys_signal(SIGUSR1, count);
+            for (int i = 0; i < 10; ++i)
+                ::raise(SIGUSR1);
+            miou::sys_signal(SIGUSR1, next);
+            test::yield_until([&] { return handled >= 10; });
+            EXPECT_EQ(std::exchange(handled, 0), 10);
+        }
+    });
+}
+
+TEST(sys_signal, none_is_lost_while_functions_are_set) {
+    static constexpr int wanted = test::scaled(5000, 500);
+    miou::run({.domains = domains()}, [] {
+        int handled = 0;
+        std::atomic<bool> raised = false;
+        miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { ++handled; }));
+        const std::jthread storm{[&] {
+            for (int i = 0; i < wanted; ++i)
+                ::raise(SIGUSR1);
+            raised = true;
+        }};
+        const auto setter = test::anywhere([&] {
+            while (!raised) {
+                const auto before =
+                    miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { ++handled; }));
+                miou::yield();
+                miou::sys_signal(SIGUSR1, before);
+                miou::yield();
+            }
+        });
+        test::yield_until([&] { return handled >= wanted; });
+        miou::await_exn(setter);
+        EXPECT_EQ(handled, wanted);
+    });
+}
+
+TEST(sys_signal, a_handler_is_named_by_where_it_was_made) {
+    std::atomic<bool> named = false;
+    miou::logs::set_sink([&](miou::logs::level, std::string_view line) {
+        named = line.find("(spawned at ") != line.npos &&
+                line.find("sys_signal_test.cpp:") != line.npos;
+    });
+    miou::run({.domains = domains()}, [&] {
+        miou::sys_signal(SIGUSR1, miou::signal_handle([](int) { throw 1; }));
+        ::raise(SIGUSR1);
+        test::yield_until([&] { return named.load(); });
+    });
+    miou::logs::set_sink({});
+}
+
+template <class F>
+constexpr bool may_handle = miou::detail::signal_function<F>;
+static_assert(may_handle<void (*)(int)>);
+static_assert(!may_handle<void (*)()>, "it is told the number");
+static_assert(!may_handle<bool (*)(int)>, "nobody would see what it returns");
 
 TEST(sys_signal, several_runs_at_once_may_each_handle_their_own) {
     const auto handle = [](int number) {

@@ -5,6 +5,7 @@
 #include "miou/detail/stack.hpp"
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -82,6 +83,10 @@ struct sigaction action_of_segv() noexcept {
 bool is_ours(const struct sigaction& action) noexcept {
     return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == &on_fault;
 }
+
+// A run in the child of a fork finds the lock free, whatever other threads did meanwhile.
+[[maybe_unused]] const int held_across_forks =
+    ::pthread_atfork([] { guard.lock(); }, [] { guard.unlock(); }, [] { guard.unlock(); });
 
 void install_handler() noexcept {
     const std::scoped_lock lock{guard};

@@ -73,8 +73,11 @@ private:
             start_root(*self);
         // A task may send to every domain, so the first one waits until they all exist.
         booted_.arrive_and_wait();
-        if (!boot_failure_)
+        if (!boot_failure_) {
+            if (number == 0)
+                adopt_kept_signals(*self);
             self->run();
+        }
         if (number == 0 && entered)
             wait_for_guests(*self);
         // A domain may still be inside `send` to another one: none leaves before they all are done.
@@ -102,6 +105,14 @@ private:
         dom0.record<trace::spawn>(run_.root, std::optional<promise_uid>{}, dom0.uid(),
                                   trace::spawn_kind::async);
         dom0.push(run_.root);
+    }
+
+    void adopt_kept_signals(scheduler& dom0) noexcept {
+        try {
+            adopt_signals(dom0);
+        } catch (...) {
+            run_.fail(std::current_exception());
+        }
     }
 
     void wait_for_guests(scheduler& dom0) noexcept {

@@ -59,6 +59,13 @@ public:
         if (!signals_mailed_.exchange(true, memory_order_acq_rel))
             send(signals_mail_);
     }
+    /// The calling thread runs it, or a run that is nested in one of its tasks.
+    bool is_of_this_thread() const noexcept {
+        const scheduler* each = this_scheduler;
+        while (each != nullptr && each != this)
+            each = each->entered_from_;
+        return each != nullptr;
+    }
     domain_uid uid() const noexcept { return uid_; }
     run_state& run_of() const noexcept { return run_; }
 

@@ -1,10 +1,21 @@
 // Whether a sanitizer watches: tests scale down then.
 #pragma once
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__)
+#define TEST_THREAD_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TEST_THREAD_SANITIZED 1
+#endif
+#endif
+#ifndef TEST_THREAD_SANITIZED
+#define TEST_THREAD_SANITIZED 0
+#endif
+
+#if TEST_THREAD_SANITIZED || defined(__SANITIZE_ADDRESS__)
 #define TEST_SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#if __has_feature(address_sanitizer)
 #define TEST_SANITIZED 1
 #endif
 #endif
