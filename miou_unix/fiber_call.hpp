@@ -7,19 +7,56 @@
 
 #include <boost/asio/cancellation_signal.hpp>
 
+#include <atomic>
 #include <exception>
 
 namespace miou_unix::detail {
 
-using call_memory = handler_memory<512>; // composed operations carry their state along
+/// What refers to a call: its handler, until that has run or was dropped, and every block that was
+/// allocated for it. The last one to go signals `end`: its last touch. Any thread.
+class call_use {
+public:
+    explicit call_use(miou::trigger& end) noexcept
+        : end_{end} {}
 
-/// On the task's stack. The task does not leave before the handler has run or was dropped, and has
-/// given its memory back; so the handler, and everything that the caller passed to the call, may
-/// refer to the stack.
+    bool take_room() noexcept {
+        return (held_.load(std::memory_order_relaxed) & room) == 0 &&
+               (held_.fetch_or(room, std::memory_order_acquire) & room) == 0;
+    }
+    void give_room_back() noexcept { give_back(room); }
+    void take_block() noexcept { held_.fetch_add(block, std::memory_order_relaxed); }
+    void give_block_back() noexcept { give_back(block); }
+
+    bool awaits_handler() const noexcept {
+        return (held_.load(std::memory_order_acquire) & handler) != 0;
+    }
+    void give_handler_back() noexcept; // out of line, as all that Asio's own code need not contain
+
+private:
+    static constexpr unsigned room = 1, handler = 2, block = 4; // the blocks are counted
+
+    void give_back(unsigned what) noexcept {
+        // Release pairs with the acquire of whoever is last, and of `take_room`.
+        if (held_.fetch_sub(what, std::memory_order_acq_rel) == what) [[unlikely]]
+            signal_end();
+    }
+
+    void signal_end() noexcept;
+
+    miou::trigger& end_;
+    std::atomic<unsigned> held_ = handler;
+};
+
+using call_memory = handler_memory<512, call_use>; // composed operations carry their state along
+
+/// On the task's stack. The task does not leave before the handler has run or was dropped, and all
+/// its memory was given back; so the handler, and everything that the caller passed to the call,
+/// may refer to the stack.
 ///
-///     begun ---- finish (any thread) ----> finished
+///     begun ---- finish (any thread) ----> finished ---- the memory is given back ----> ended
 ///       |                                     ^
-///       +-- the task is cancelled --> emit ---+
+///       +-- the task is cancelled --> emit, --+
+///              in a handler, again and again
 class fiber_call {
 public:
     using executor_type = boost::asio::io_context::executor_type;
@@ -36,19 +73,19 @@ public:
     /// The handler's last touch. Any thread.
     void finish() noexcept;
 
-    /// Waits for `finish`. When the running task is cancelled meanwhile, cancels the call, waits
+    /// Waits for the end. When the running task is cancelled meanwhile, cancels the call, waits
     /// none the less, and returns the cancellation; null otherwise.
     std::exception_ptr wait();
     /// Cancels the call and waits; not cancellable.
     void abandon() noexcept;
 
 private:
-    void wait_for_memory() noexcept;
+    class teller;
 
     executor_type executor_;
-    miou::trigger done_;
+    miou::trigger ended_;
     boost::asio::cancellation_signal signal_;
-    call_memory memory_;
+    call_memory memory_{ended_};
 };
 
 } // namespace miou_unix::detail

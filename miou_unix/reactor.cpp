@@ -31,12 +31,15 @@ constexpr std::size_t most_in_a_look = 256;
 
 constexpr std::size_t most_idle_handlers = 64; // in a row that wake no task
 
+constexpr auto tell_again_after = std::chrono::milliseconds{1};
+
 } // namespace
 
 reactor::reactor(miou::domain_uid, std::shared_ptr<worker_pools> workers)
     : io_{1} // one thread runs it, any thread may post
     , always_busy_{io_.get_executor()}
     , timer_{io_}
+    , tell_again_timer_{io_}
     , workers_{std::move(workers)}
     , domain_{miou::domain_key()}
     , outer_{std::exchange(this_reactor, this)} {
@@ -126,7 +129,6 @@ bool reactor::crowd_check_is_due() noexcept {
 void reactor::wait_for_handlers() {
     arm();
     io_.run_one();
-    tell_cancelled();
     run_timers();
 }
 
@@ -165,15 +167,29 @@ bool reactor::run_ready_handlers(std::size_t most_woken) {
         if (io_.poll_one() == 0)
             break;
         any = true;
-        tell_cancelled();
         idle = tasks_woken_ == woken ? idle + 1 : 0;
     }
     return any;
 }
 
-void reactor::tell_cancelled() {
-    for (cancelled_call& each : cancelled_)
-        each.tell();
+/// By the clock, not after the next handler: where a library dispatches what it is told to a
+/// strand, that is a handler, too.
+void reactor::tell_cancelled_later() noexcept {
+    if (cancelled_.empty() || std::exchange(will_tell_again_, true))
+        return;
+    auto tell_all =
+        asio::bind_allocator(tell_again_memory_.get(), [this](boost::system::error_code = {}) {
+            will_tell_again_ = false;
+            for (cancelled_call& each : cancelled_)
+                each.tell();
+            tell_cancelled_later();
+        });
+    try {
+        tell_again_timer_.expires_after(tell_again_after);
+        tell_again_timer_.async_wait(tell_all);
+    } catch (...) { // no memory for a timer: at once
+        asio::post(io_, tell_all);
+    }
 }
 
 void reactor::interrupt() {

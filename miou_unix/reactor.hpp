@@ -28,18 +28,15 @@ class registration;
 struct worker_pools;
 
 /// A call of Asio that was cancelled and has not ended yet. On the stack of who waits for it.
-struct cancelled_call
-    : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
-    cancelled_call(asio::cancellation_signal& of, const miou::trigger& end) noexcept
-        : signal{of}
-        , done{end} {}
-    void tell() {
-        if (!done.is_signaled()) // then what the slot refers to may be gone
-            signal.emit(asio::cancellation_type::all);
-    }
+class cancelled_call : public boost::intrusive::list_base_hook<
+                           boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+public:
+    /// Tells whoever carries out the call, if it has not ended. Called in a handler of the
+    /// `io_context`: what a library dispatches to it then runs at once.
+    virtual void tell() noexcept = 0;
 
-    asio::cancellation_signal& signal;
-    const miou::trigger& done;
+protected:
+    ~cancelled_call() = default;
 };
 
 /// What a task has asked its reactor for. On the task's stack.
@@ -125,11 +122,10 @@ public:
     /// Parks the running task until `deadline`. Throws `miou::cancelled`.
     void sleep_until(clock::time_point deadline);
 
-    /// Cancels it now, and again after each handler while it lives: a step that has ended when it
-    /// is told, but whose handler has not run, tells nothing to the step that follows.
-    void cancel(cancelled_call& call) {
+    /// Has it told each millisecond, as long as it lives.
+    void tell_again(cancelled_call& call) noexcept {
         cancelled_.push_back(call);
-        call.tell();
+        tell_cancelled_later();
     }
 
     /// Starts it at a later look at the system. Not at once: a read finds something more often
@@ -194,7 +190,7 @@ private:
     bool run_ready_handlers(std::size_t most_woken);
     void arm();
     bool run_timers();
-    void tell_cancelled();
+    void tell_cancelled_later() noexcept;
     void start_submitted(std::size_t most_completed) noexcept;
     void wake_completed() noexcept;
 
@@ -202,6 +198,7 @@ private:
     std::atomic<bool> interruption_posted_ = false;
     handler_memory<256> interruption_memory_; // of whoever has set it
     handler_memory<256> timer_memory_;
+    handler_memory<256> tell_again_memory_;
 
     asio::io_context io_; // handlers are destroyed with it, before their memory
     asio::executor_work_guard<asio::io_context::executor_type> always_busy_;
@@ -209,6 +206,8 @@ private:
     clock::time_point armed_for_ = clock::time_point::max();
     timer_queue timers_;
     boost::intrusive::list<cancelled_call, boost::intrusive::constant_time_size<false>> cancelled_;
+    asio::steady_timer tell_again_timer_;
+    bool will_tell_again_ = false;
     read_predictor reads_;
     bool looking_ = false; // `select` is active
     bool crowded_ = false; // at the last look for a crowd

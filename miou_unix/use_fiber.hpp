@@ -56,19 +56,36 @@ struct use_fiber_t {
 ///
 /// An error (`error_code` or `exception_ptr` as the first argument of the handler) is thrown, as
 /// `boost::system::system_error`, or stored by `use_fiber[error]`; so is `operation_aborted` when
-/// the library drops the handler without calling it.
+/// the library drops the handler without calling it. It names no line of the library's source.
 ///
 /// Suspends unless the operation completes at once; cancellable: when the task is cancelled, the
-/// operation is (by its cancellation slot, on this domain), the call waits for its handler and
-/// throws `miou::cancelled`, with `use_fiber[error]` too, unless the operation succeeded none the
-/// less. One that ignores its slot, like `async_resolve`, is waited for. Throws
-/// `miou::outside_of_task` and `miou::no_select_provided` before anything is started.
+/// operation is (by its cancellation slot, on this domain), and the call waits for its handler, and
+/// until all memory that the library has taken from the handler's allocator was given back. Then
+/// it throws `miou::cancelled`, and nothing of the operation is queued anywhere. One that ignores
+/// its slot, like `async_resolve`, is waited for.
+///
+/// What completed is returned none the less, and the next call throws `miou::cancelled`: a success,
+/// and whatever the handler is given that does not begin with an error, as with
+/// `asio::as_tuple(use_fiber)`. `use_fiber[error]` also returns the number of bytes, with the
+/// error, when some were transferred before the cancellation; `use_fiber` cannot, as it cannot with
+/// other errors: pass `use_fiber[error]` where the rest of the stream is still wanted.
+///
+/// Throws `miou::outside_of_task` and `miou::no_select_provided` before anything is started.
 ///
 /// For objects built on `executor()` of the same domain. The handler may be called on any thread,
 /// but a cancellation is safe only if the operation runs on this domain. No OCaml counterpart.
 inline constexpr use_fiber_t use_fiber{};
 
 namespace detail {
+
+/// The error alone: the line of the library's source would stand in every message.
+inline boost::system::error_code without_location(const boost::system::error_code& error) noexcept {
+    return error.has_location() ? boost::system::error_code{error.value(), error.category()}
+                                : error;
+}
+[[noreturn]] void throw_without_location(const boost::system::error_code& error);
+/// Also when the exception is a `system_error`, as those are that coroutines make of errors.
+[[noreturn]] void rethrow_without_location(const std::exception_ptr& thrown);
 
 /// What the handler brings. Written by the handler, read after `fiber_call::wait`.
 template <class... Args>
@@ -141,10 +158,35 @@ auto returned(Tuple&& values) {
     (std::make_index_sequence<count>{});
 }
 
-/// Without the line of Asio's source that the error may name: it would stand in every message.
-[[noreturn]] inline void throw_error(const boost::system::error_code& error) {
-    throw boost::system::system_error{error.value(), error.category()};
+/// Whether some bytes were transferred before the error: what Asio reports as a `std::size_t`.
+template <class... Args>
+bool has_transferred(const std::tuple<Args...>& values) noexcept {
+    const auto transferred = [](const auto& value) {
+        if constexpr (std::is_same_v<decltype(value), const std::size_t&>)
+            return value != 0;
+        else
+            return false;
+    };
+    return std::apply([&](const auto&... each) { return (transferred(each) || ...); }, values);
 }
+
+/// What `use_fiber` does with the error.
+struct error_thrower {
+    static constexpr bool returns_values = false; // that stand beside it
+    void operator()(const boost::system::error_code& error) const {
+        if (error)
+            throw_without_location(error);
+    }
+};
+
+/// What `use_fiber[error]` does with it.
+struct error_store {
+    static constexpr bool returns_values = true;
+    void operator()(const boost::system::error_code& error) const noexcept {
+        to = without_location(error);
+    }
+    boost::system::error_code& to;
+};
 
 /// Makes the call and waits. `report` is given its error code, if it has one.
 template <class... Args>
@@ -167,14 +209,14 @@ public:
             const std::exception_ptr cancellation = call.wait();
             if (outcome.failure)
                 std::rethrow_exception(outcome.failure);
-            if (cancellation && !succeeded(outcome))
+            if (cancellation && !has_result<Report>(outcome))
                 std::rethrow_exception(cancellation);
         }
         if (!outcome.values)
             return of_dropped(report);
         if constexpr (has_exception<Args...>)
             if (const std::exception_ptr& thrown = std::get<0>(*outcome.values))
-                std::rethrow_exception(thrown);
+                rethrow_without_location(thrown);
         if constexpr (has_error_code<Args...>)
             report(std::get<0>(*outcome.values));
         return returned<skipped>(std::move(*outcome.values));
@@ -184,11 +226,16 @@ private:
     static constexpr std::size_t skipped = has_error_code<Args...> || has_exception<Args...>;
     using result = decltype(returned<skipped>(std::declval<std::tuple<Args...>>()));
 
-    static bool succeeded(const fiber_outcome<Args...>& outcome) noexcept {
+    /// Whether there is something to return to a task that was cancelled.
+    template <class Report>
+    static bool has_result(const fiber_outcome<Args...>& outcome) noexcept {
+        if (!outcome.values)
+            return false;
         if constexpr (skipped != 0)
-            return outcome.values && !std::get<0>(*outcome.values);
+            return !std::get<0>(*outcome.values) ||
+                   (Report::returns_values && has_transferred(*outcome.values));
         else
-            return outcome.values.has_value();
+            return true;
     }
 
     template <class Report>
@@ -201,7 +248,7 @@ private:
         else if constexpr (std::is_default_constructible_v<result> && has_error_code<Args...>)
             return result{};
         else
-            throw_error(aborted);
+            throw_without_location(aborted);
     }
 };
 
@@ -219,11 +266,8 @@ public:
     static auto initiate(Initiation&& initiation, const miou_unix::use_fiber_t&,
                          Arguments&&... arguments) {
         return miou_unix::detail::fiber_initiation<Args...>::run(
-            [](const system::error_code& error) {
-                if (error)
-                    miou_unix::detail::throw_error(error);
-            },
-            std::forward<Initiation>(initiation), std::forward<Arguments>(arguments)...);
+            miou_unix::detail::error_thrower{}, std::forward<Initiation>(initiation),
+            std::forward<Arguments>(arguments)...);
     }
 };
 
@@ -239,8 +283,8 @@ public:
     static auto initiate(Initiation&& initiation, const miou_unix::use_fiber_with_error& token,
                          Arguments&&... arguments) {
         return miou_unix::detail::fiber_initiation<Args...>::run(
-            [&](const system::error_code& error) { token.error = error; },
-            std::forward<Initiation>(initiation), std::forward<Arguments>(arguments)...);
+            miou_unix::detail::error_store{token.error}, std::forward<Initiation>(initiation),
+            std::forward<Arguments>(arguments)...);
     }
 };
 

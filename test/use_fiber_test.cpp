@@ -164,6 +164,35 @@ TEST(use_fiber, stores_the_error_where_it_is_told_to_and_success_too) {
     });
 }
 
+TEST(use_fiber, an_error_names_no_line_of_the_library) {
+    on_reactor([] {
+        static constexpr boost::source_location line = BOOST_CURRENT_LOCATION;
+        const error_code located{error_code{asio::error::eof}, &line};
+        ASSERT_TRUE(test::contains(located.what(), ".cpp"));
+        const auto fail = [&](auto handler) { handler(located); };
+        const auto text = [](auto&& call) {
+            return test::message_of<boost::system::system_error>(call);
+        };
+        EXPECT_EQ(text([&] { async_by<void(error_code)>(fail, use_fiber); }),
+                  error_code{asio::error::eof}.what());
+        error_code stored;
+        async_by<void(error_code)>(fail, use_fiber[stored]);
+        EXPECT_EQ(stored.what(), error_code{asio::error::eof}.what());
+        for (const std::string prefix : {"", "reading"})
+            EXPECT_EQ(text([&] {
+                          async_by<void(std::exception_ptr)>(
+                              [&](auto handler) {
+                                  using boost::system::system_error;
+                                  handler(std::make_exception_ptr(
+                                      prefix.empty() ? system_error{located}
+                                                     : system_error{located, prefix}));
+                              },
+                              use_fiber);
+                      }),
+                      (prefix.empty() ? "" : prefix + ": ") + error_code{asio::error::eof}.what());
+    });
+}
+
 TEST(use_fiber, may_be_the_default_of_an_object) {
     on_reactor([] {
         using timer = miou_unix::use_fiber_t::as_default_on_t<asio::steady_timer>;
@@ -382,6 +411,108 @@ TEST(use_fiber, what_a_finished_operation_has_left_in_its_slot_is_not_called) {
     });
 }
 
+TEST(use_fiber, a_cancellation_that_cannot_be_told_is_told_again) {
+    on_reactor([] {
+        int calls = 0;
+        const auto task = miou::async([&] {
+            async_by<void(error_code)>(
+                [&](auto handler) {
+                    auto slot = asio::get_associated_cancellation_slot(handler);
+                    slot.assign([&, h = std::move(handler)](asio::cancellation_type) mutable {
+                        if (++calls < 3)
+                            throw std::bad_alloc{};
+                        h(asio::error::operation_aborted);
+                    });
+                },
+                use_fiber);
+        });
+        miou::yield();
+        miou::cancel(task);
+        EXPECT_EQ(calls, 3);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(task)));
+    });
+}
+
+TEST(use_fiber, a_call_ends_when_the_library_has_given_back_all_its_memory) {
+    on_reactor([] {
+        for (const bool cancelled : {false, true}) {
+            int calls = 0;
+            bool ended = false;
+            std::function<void()> give_back;
+            const auto task = miou::async([&] {
+                async_by<void(error_code)>(
+                    [&](auto handler) {
+                        auto memory = handler.get_allocator();
+                        auto* const in_place = memory.allocate(8);
+                        auto* const on_heap = memory.allocate(8);
+                        handler.get_cancellation_slot().assign(
+                            [&](asio::cancellation_type) { ++calls; });
+                        give_back = [=]() mutable { // what Asio forbids, and libraries do
+                            memory.deallocate(in_place, 8);
+                            memory.deallocate(on_heap, 8);
+                        };
+                        handler(error_code{});
+                    },
+                    use_fiber);
+                ended = true; // it had succeeded
+            });
+            miou::yield();
+            const auto later = miou::async([&] {
+                for (int i = 0; i < 10; ++i)
+                    miou::yield();
+                EXPECT_FALSE(ended);
+                give_back();
+            });
+            if (cancelled)
+                miou::cancel(task);
+            else
+                miou::await_exn(task);
+            EXPECT_TRUE(ended);
+            EXPECT_EQ(calls, 0); // the handler had been called
+            miou::await_exn(later);
+        }
+    });
+}
+
+TEST(use_fiber, bytes_that_were_read_before_the_cancellation_are_reported) {
+    on_reactor([] {
+        auto [client, server] = connection();
+        std::string data(4, '\0');
+        std::size_t got = 0;
+        bool cancelled = false;
+        const auto reader = miou::async([&, from = &client] {
+            error_code error;
+            got = asio::async_read(*from, asio::buffer(data), use_fiber[error]);
+            EXPECT_EQ(error, asio::error::operation_aborted);
+            try { // level-triggered: a loop that tries again ends
+                from->async_read_some(asio::buffer(data), use_fiber[error]);
+            } catch (const miou::cancelled&) {
+                cancelled = true;
+            }
+        });
+        miou::yield();
+        asio::async_write(server, asio::buffer("ab", 2), use_fiber);
+        while (client.available() != 0) // until the reader has them
+            miou::yield();
+        miou::cancel(reader);
+        EXPECT_EQ(data.substr(0, got), "ab");
+        EXPECT_TRUE(cancelled);
+    });
+}
+
+TEST(use_fiber, an_outcome_that_is_no_error_is_returned_to_a_cancelled_task) {
+    on_reactor([] {
+        bool returned = false;
+        const auto task = miou::async([&] {
+            const auto [error] = endless_timer().async_wait(asio::as_tuple(use_fiber));
+            returned = error == asio::error::operation_aborted;
+        });
+        miou::yield();
+        miou::cancel(task);
+        EXPECT_TRUE(returned);
+    });
+}
+
 TEST(use_fiber, a_cancelled_task_waits_for_nothing) {
     on_reactor([] {
         const auto task = miou::async([] {
@@ -433,8 +564,9 @@ TEST(use_fiber, is_refused_outside_of_a_task_and_without_a_reactor) {
     const auto call = [] {
         async_by<void(error_code)>([](auto) { ADD_FAILURE() << "started"; }, use_fiber);
     };
-    EXPECT_THROW(call(), miou::outside_of_task);
-    EXPECT_THROW(miou_unix::executor(), miou::outside_of_task);
+    const auto text = [](auto&& fn) { return test::message_of<miou::outside_of_task>(fn); };
+    EXPECT_EQ(text(call), "miou_unix::use_fiber was called outside of a task");
+    EXPECT_EQ(text(miou_unix::executor), "miou_unix::executor was called outside of a task");
     miou::run({.domains = domains()}, [&] {
         EXPECT_THROW(call(), miou::no_select_provided);
         EXPECT_THROW(miou_unix::executor(), miou::no_select_provided);
