@@ -1,8 +1,11 @@
 #include "miou/logs.hpp"
 
+#include "miou/detail/fixed_line.hpp"
+
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <string>
 
 namespace miou::logs {
 namespace {
@@ -44,6 +47,20 @@ void write(level at, std::string_view line) noexcept try {
     else if (at <= threshold)
         std::fprintf(stderr, "miou: %.*s\n", static_cast<int>(line.size()), line.data());
 } catch (...) {
+}
+
+void write(level at, std::initializer_list<std::string_view> pieces) noexcept {
+    try {
+        std::string line;
+        for (const std::string_view each : pieces)
+            line += each;
+        return write(at, line);
+    } catch (...) {
+    }
+    detail::fixed_line line;
+    for (const std::string_view each : pieces)
+        line.add(each);
+    write(at, line.text());
 }
 
 } // namespace miou::logs

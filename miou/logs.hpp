@@ -3,6 +3,7 @@
 
 #include "miou/unique_function.hpp"
 
+#include <initializer_list>
 #include <string_view>
 
 /// A minimal log: the few things that miou cannot throw to anyone (a hook, a finaliser or a signal
@@ -21,5 +22,7 @@ void set_sink(sink replacement);
 
 /// Writes one line. Any thread. Never throws: a sink that throws loses its line.
 void write(level at, std::string_view line) noexcept;
+/// The same, of `pieces` in one line; when there is no memory for that, its first 1,024 characters.
+void write(level at, std::initializer_list<std::string_view> pieces) noexcept;
 
 } // namespace miou::logs

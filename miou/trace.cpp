@@ -1,8 +1,8 @@
 #include "miou/trace.hpp"
 
+#include "miou/detail/log_exception.hpp"
 #include "miou/detail/scheduler.hpp"
 #include "miou/detail/tracing.hpp"
-#include "miou/logs.hpp"
 
 #include <exception>
 #include <memory>
@@ -46,7 +46,7 @@ void call(reporter& fn, const trace::event& e) {
 
 } // namespace
 
-void report(const trace::event& e) noexcept try {
+void report(const trace::event& e) noexcept {
     if (reporting)
         return;
     std::shared_ptr<reporter> fn;
@@ -59,15 +59,10 @@ void report(const trace::event& e) noexcept try {
     reporting = true;
     try {
         call(*fn, e);
-    } catch (const std::exception& error) {
-        replace(nullptr);
-        logs::write(logs::level::error, std::string{"a trace reporter threw: "} + error.what());
     } catch (...) {
         replace(nullptr);
-        logs::write(logs::level::error, "a trace reporter threw");
+        log_exception("a trace reporter");
     }
-    reporting = false;
-} catch (...) { // no memory for the message
     reporting = false;
 }
 

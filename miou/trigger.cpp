@@ -1,7 +1,7 @@
 #include "miou/trigger.hpp"
 
+#include "miou/detail/log_exception.hpp"
 #include "miou/detail/scheduler.hpp"
-#include "miou/logs.hpp"
 
 #include <condition_variable>
 #include <mutex>
@@ -42,7 +42,7 @@ public:
         try {
             fn_();
         } catch (...) {
-            logs::write(logs::level::error, "a function attached to a trigger threw");
+            detail::log_exception("a function attached to a trigger");
         }
     }
 

@@ -51,9 +51,9 @@ void log_failure(const std::string& who, const std::exception_ptr& failure) {
     } catch (const connection_failed& error) {
         log_failure(who + ", which served " + error.what() + ',', error.cause());
     } catch (const std::exception& error) {
-        miou::logs::write(level_of(error), who + " failed: " + error.what());
+        miou::logs::write(level_of(error), {who, " failed: ", error.what()});
     } catch (...) {
-        miou::logs::write(miou::logs::level::warning, who + " failed");
+        miou::logs::write(miou::logs::level::warning, {who, " failed"});
     }
 }
 

@@ -1,10 +1,10 @@
 #include "miou/detail/family.hpp"
 
 #include "miou/detail/cancellation.hpp"
+#include "miou/detail/log_exception.hpp"
 #include "miou/detail/orphanage.hpp"
 #include "miou/detail/resource.hpp"
 #include "miou/detail/scheduler.hpp"
-#include "miou/logs.hpp"
 
 #include <algorithm>
 #include <stdexcept>
@@ -98,11 +98,8 @@ void log_failure(const task& handler) noexcept {
     try {
         std::rethrow_exception(handler.error);
     } catch (const cancelled&) {
-    } catch (const std::exception& error) {
-        logs::write(logs::level::error,
-                    "a signal handler, " + handler.describe() + ", threw: " + error.what());
     } catch (...) {
-        logs::write(logs::level::error, "a signal handler, " + handler.describe() + ", threw");
+        log_exception("the signal handler", &handler);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "miou/detail/overflow_report.hpp"
 
+#include "miou/detail/fixed_line.hpp"
 #include "miou/detail/sanitizers.hpp"
 #include "miou/detail/scheduler.hpp"
 #include "miou/detail/stack.hpp"
@@ -9,7 +10,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <mutex>
 #include <string_view>
@@ -28,35 +28,21 @@ namespace {
 std::mutex guard;
 std::size_t reports = 0; // that live
 
-/// What does not fit is left out.
-class fixed_line {
-public:
-    void add(std::string_view piece) noexcept {
-        const std::size_t fits = std::min(piece.size(), sizeof text_ - 1 - size_);
-        std::copy_n(piece.data(), fits, text_ + size_);
-        size_ += fits;
+/// Unless nobody reads it, which would raise SIGPIPE, or only later.
+void write_to(int fd, std::string_view text) noexcept {
+    constexpr int patience_ms = 100;
+    ::pollfd asked{fd, POLLOUT, 0};
+    if (::poll(&asked, 1, patience_ms) == 1 && asked.revents == POLLOUT) {
+        [[maybe_unused]] const ::ssize_t ignored = ::write(fd, text.data(), text.size());
     }
-    /// Unless nobody reads it, which would raise SIGPIPE, or only later.
-    void write_to(int fd) noexcept {
-        constexpr int patience_ms = 100;
-        text_[size_] = '\n';
-        ::pollfd asked{fd, POLLOUT, 0};
-        if (::poll(&asked, 1, patience_ms) == 1 && asked.revents == POLLOUT) {
-            [[maybe_unused]] const ::ssize_t ignored = ::write(fd, text_, size_ + 1);
-        }
-    }
-
-private:
-    char text_[1024];
-    std::size_t size_ = 0;
-};
+}
 
 void report(const task& overflown) noexcept {
     fixed_line line;
     line.add("miou: stack overflow in ");
-    overflown.describe(
-        [](void* to, std::string_view piece) { static_cast<fixed_line*>(to)->add(piece); }, &line);
-    line.write_to(STDERR_FILENO);
+    line.add_description(overflown);
+    line.add("\n");
+    write_to(STDERR_FILENO, line.text());
 }
 
 extern "C" {

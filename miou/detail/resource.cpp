@@ -1,7 +1,7 @@
 #include "miou/detail/resource.hpp"
 
+#include "miou/detail/log_exception.hpp"
 #include "miou/detail/scheduler.hpp"
-#include "miou/logs.hpp"
 
 namespace miou::detail {
 
@@ -67,11 +67,8 @@ void finalise_resources(task& owner) noexcept {
         const std::shared_ptr<resource> each = owner.resources->disown();
         try {
             each->finalise();
-        } catch (const std::exception& error) {
-            logs::write(logs::level::error,
-                        "a finaliser of " + owner.describe() + " threw: " + error.what());
         } catch (...) {
-            logs::write(logs::level::error, "a finaliser of " + owner.describe() + " threw");
+            log_exception("a finaliser", &owner);
         }
     }
 }

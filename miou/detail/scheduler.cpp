@@ -3,9 +3,9 @@
 #include "miou/cancel_scope.hpp"
 #include "miou/detail/cancellation.hpp"
 #include "miou/detail/family.hpp"
+#include "miou/detail/log_exception.hpp"
 #include "miou/detail/posix_signals.hpp"
 #include "miou/detail/resource.hpp"
-#include "miou/logs.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -66,12 +66,9 @@ void scheduler::run_hooks() noexcept {
         if (!hook->removed)
             try {
                 hook->fn();
-            } catch (const std::exception& error) {
-                hook->removed = true;
-                logs::write(logs::level::error, std::string{"a hook threw: "} + error.what());
             } catch (...) {
                 hook->removed = true;
-                logs::write(logs::level::error, "a hook threw");
+                log_exception("a hook");
             }
         at = hook->removed ? hooks_.erase(at) : std::next(at);
     }
@@ -211,7 +208,7 @@ void scheduler::send(mail& m) noexcept {
             if (events_.interrupt)
                 events_.interrupt();
         } catch (...) {
-            logs::write(logs::level::error, "events.interrupt threw");
+            log_exception("events.interrupt");
         }
     }
     if (guest)
@@ -350,7 +347,7 @@ void scheduler::leave() noexcept {
         if (events_.finaliser)
             events_.finaliser();
     } catch (...) {
-        logs::write(logs::level::error, "events.finaliser threw");
+        log_exception("events.finaliser");
     }
     events_ = {};
     this_scheduler = entered_from_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou/detail/atomic.hpp"
+#include "miou/logs.hpp"
 #include "miou/trace.hpp"
 
 namespace miou::detail {
@@ -29,8 +30,10 @@ auto told_of(const Field& field) {
 }
 
 template <class... Events, class... Fields>
-[[gnu::cold, gnu::noinline]] void report_made(const Fields&... fields) noexcept {
+[[gnu::cold, gnu::noinline]] void report_made(const Fields&... fields) noexcept try {
     (report(Events{told_of(fields)...}), ...);
+} catch (...) { // some have text
+    logs::write(logs::level::error, "no memory for an event of the trace");
 }
 
 } // namespace miou::detail
