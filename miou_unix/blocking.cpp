@@ -22,17 +22,18 @@ void block(const blocking_options& options, int fd, std::uint32_t events, const 
         named.append(caller).append(" (").append(options.name).append(")");
         caller = named.c_str();
     }
+    const auto watch = std::make_shared<descriptor_state>(descriptor_kind::other, true);
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)
         throw_errno(errno, caller);
-    const file_descr watch{std::make_shared<descriptor_state>(epoll, descriptor_kind::other, true)};
+    watch->adopt(epoll);
     ::epoll_event wanted{};
     wanted.events = events;
     if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &wanted) != 0)
         throw_errno(errno, caller);
     miou::consume_budget(caller);
     while (!is_ready(wait_type::read, epoll))
-        wait_until(wait_type::read, watch.state(caller), caller);
+        wait_until(wait_type::read, *watch, caller);
 }
 
 } // namespace

@@ -42,8 +42,11 @@ private:
 /// Any thread, but for what the functions say.
 class descriptor_state {
 public:
-    descriptor_state(int fd, descriptor_kind kind, bool non_blocking);
+    /// Of no descriptor yet: made first, so that nothing can fail once that exists.
+    descriptor_state(descriptor_kind kind, bool non_blocking);
     ~descriptor_state();
+    /// Takes over `fd`. Before anybody else knows this.
+    void adopt(int fd) noexcept;
 
     descriptor_kind kind() const noexcept { return kind_; }
     bool is_socket() const noexcept { return kind_ != descriptor_kind::other; }
@@ -83,7 +86,7 @@ private:
 
     const descriptor_kind kind_;
     const bool non_blocking_;
-    const int number_; // also when it is closed
+    int number_ = -1; // constant once adopted, also when it is closed
     std::atomic<bool> closed_ = false;
     std::atomic<bool> may_have_more_ = false;
     optimism reads_of_more_;

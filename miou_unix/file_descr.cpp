@@ -43,17 +43,23 @@ int duplicate(int fd, const char* caller) {
 } // namespace
 
 file_descr new_socket(int family, int type, const char* caller) {
+    auto made = std::make_shared<descriptor_state>(kind_of(type), true);
     const int fd = ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         throw_errno(errno, caller);
-    return file_descr{std::make_shared<descriptor_state>(fd, kind_of(type), true)};
+    made->adopt(fd);
+    return file_descr{std::move(made)};
 }
 
-descriptor_state::descriptor_state(int fd, descriptor_kind kind, bool non_blocking)
+descriptor_state::descriptor_state(descriptor_kind kind, bool non_blocking)
     : kind_{kind}
     , non_blocking_{non_blocking}
-    , number_{fd}
-    , descriptor_{std::make_shared<open_descriptor>(fd)} {}
+    , descriptor_{std::make_shared<open_descriptor>()} {}
+
+void descriptor_state::adopt(int fd) noexcept {
+    number_ = fd;
+    descriptor_->adopt(fd);
+}
 
 descriptor_state::~descriptor_state() {
     shut(std::unique_lock{guard_});
@@ -93,6 +99,7 @@ registration& descriptor_state::register_at(reactor& mine, const char* caller) {
     if (!registrations_.empty() && registrations_.front()->is_of_the_past())
         home_of_first_.store(nullptr, std::memory_order_relaxed);
     std::erase_if(registrations_, [](const auto& each) { return each->is_of_the_past(); });
+    registrations_.reserve(registrations_.size() + 1); // what was made must not be lost
     registrations_.push_back(registration::make(mine, descriptor_, kind_, non_blocking_, caller));
     if (home_of_first_.load(std::memory_order_relaxed) == nullptr) {
         first_ = registrations_.front().get();
@@ -151,15 +158,17 @@ file_descr of_file_descr(of_file_descr_options options, int fd) {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0)
         throw_errno(errno, "miou_unix::of_file_descr");
-    if (options.non_blocking && !(flags & O_NONBLOCK) &&
-        ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
-        throw_errno(errno, "miou_unix::of_file_descr");
     int type = 0;
     ::socklen_t size = sizeof type;
     const bool is_socket = ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
-    return file_descr{
-        std::make_shared<descriptor_state>(fd, is_socket ? kind_of(type) : descriptor_kind::other,
-                                           options.non_blocking || (flags & O_NONBLOCK) != 0)};
+    const bool is_non_blocking = (flags & O_NONBLOCK) != 0;
+    auto made =
+        std::make_shared<descriptor_state>(is_socket ? kind_of(type) : descriptor_kind::other,
+                                           options.non_blocking || is_non_blocking);
+    if (options.non_blocking && !is_non_blocking && ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        throw_errno(errno, "miou_unix::of_file_descr");
+    made->adopt(fd);
+    return file_descr{std::move(made)};
 }
 
 int to_file_descr(const file_descr& f) {

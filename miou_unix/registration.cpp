@@ -9,7 +9,7 @@
 namespace miou_unix {
 
 open_descriptor::~open_descriptor() {
-    if (closes_)
+    if (closes_ && fd_ >= 0)
         ::close(fd_); // after EINTR Linux has closed it as well
 }
 
@@ -58,8 +58,10 @@ boost::system::error_code registration::stay_blocking() {
 
 /// Asio's object does not close what it has.
 void registration::let_go() noexcept {
-    if (view_.index() != 0)
-        with_view([](auto& view) { view.release(); });
+    with_view([](auto& view) {
+        if (view.is_open())
+            view.release();
+    });
     view_ = {};
 }
 

@@ -16,13 +16,13 @@ namespace miou_unix {
 /// it registered, and calls under way. So its number is not reused while anybody knows it.
 class open_descriptor {
 public:
-    explicit open_descriptor(int fd) noexcept
-        : fd_{fd} {}
+    open_descriptor() noexcept = default; // of none yet
     open_descriptor(const open_descriptor&) = delete;
     open_descriptor& operator=(const open_descriptor&) = delete;
     ~open_descriptor();
 
     int number() const noexcept { return fd_; }
+    void adopt(int fd) noexcept { fd_ = fd; }
     /// It will not be closed. For the only thread that still has this.
     int give_back() noexcept {
         closes_ = false;
@@ -30,7 +30,7 @@ public:
     }
 
 private:
-    const int fd_;
+    int fd_ = -1;
     bool closes_ = true;
 };
 
@@ -73,8 +73,8 @@ public:
     void with_view(F&& fn) {
         if (auto* const socket = std::get_if<asio_socket>(&view_))
             fn(*socket);
-        else
-            fn(std::get<asio_descriptor>(view_));
+        else if (auto* const descriptor = std::get_if<asio_descriptor>(&view_))
+            fn(*descriptor);
     }
     int number() const noexcept { return descriptor_->number(); }
 

@@ -254,6 +254,7 @@ std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr&
     constexpr const char* caller = "miou_unix::accept";
     descriptor_state& state = f.state(caller);
     require_stream_socket(state, caller);
+    auto made = std::make_shared<descriptor_state>(descriptor_kind::stream_socket, true);
     sockaddr_buffer peer;
     const int flags = SOCK_NONBLOCK | (options.cloexec ? SOCK_CLOEXEC : 0);
     const int fd = retry(wait_type::read, state, caller, [&](int listening) {
@@ -262,9 +263,8 @@ std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr&
             errno = EINTR;
         return accepted;
     });
-    return {
-        file_descr{std::make_shared<descriptor_state>(fd, descriptor_kind::stream_socket, true)},
-        peer.value()};
+    made->adopt(fd);
+    return {file_descr{std::move(made)}, peer.value()};
 }
 
 void connect(const file_descr& f, const sockaddr& address) {
