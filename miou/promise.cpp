@@ -75,7 +75,6 @@ void start(task& made, scheduler* home, std::span<const ownership> give, orphana
     } catch (...) { // another domain was faster
         while (made.resources)
             made.resources->disown();
-        made.leave_tree();
         throw;
     }
     for (const ownership& each : give)

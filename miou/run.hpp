@@ -47,10 +47,6 @@ auto run(run_options options, F&& fn, boost::source_location site = BOOST_CURREN
     -> detail::result_of<F> {
     using R = detail::result_of<F>;
     const detail::handle<R> root{detail::make_task(std::forward<F>(fn), site)};
-    struct out_of_tree { // whatever happens, nobody else knows the root any more
-        detail::task& root;
-        ~out_of_tree() { root.leave_tree(); }
-    } const release{*root};
     detail::run_root(std::move(options), *root);
     return root->take().value();
 }

@@ -112,6 +112,7 @@ void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept
     child.uid = here.next_uid();
     child.shielded = parent.shields != 0 || here.exceptions_in_flight() != 0;
     child.cancelled = child.interrupted = parent.cancelled && !child.shielded;
+    child.enter_tree();
     parent.children.push_back(child);
     ++parent.live_children;
     if (here.is_traced())

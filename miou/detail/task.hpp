@@ -134,6 +134,10 @@ public:
     bool has_one_handle() const noexcept {
         return references_.load(memory_order_acquire) / handle == 1;
     }
+    /// Before another thread knows the task.
+    void enter_tree() noexcept {
+        references_.store(references_.load(memory_order_relaxed) + in_tree, memory_order_relaxed);
+    }
     void leave_tree() noexcept { drop(in_tree); }
     void send_cancellation() noexcept { references_.fetch_add(in_mail, memory_order_relaxed); }
     void receive_cancellation() noexcept { drop(in_mail); }
@@ -180,7 +184,7 @@ private:
             delete this;
     }
 
-    atomic<std::uint32_t> references_ = in_tree + handle;
+    atomic<std::uint32_t> references_ = handle;
 };
 
 /// Keeps cancellation from the running task while it lives.
