@@ -9,6 +9,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
+#include <new>
 #include <string>
 
 namespace miou_unix {
@@ -127,8 +128,10 @@ bool reactor::crowd_check_is_due() noexcept {
 /// One handler is enough when there is nothing else to do: its task runs, and the next call finds
 /// the next handler without a system call.
 void reactor::wait_for_handlers() {
-    arm();
-    io_.run_one();
+    if (arm())
+        io_.run_one();
+    else
+        io_.run_one_until(timers_.earliest());
     run_timers();
 }
 
@@ -234,17 +237,24 @@ void reactor::sleep_until(clock::time_point deadline) {
 }
 
 /// Makes Asio's timer end the wait that follows. It is set back only when the earliest deadline has
-/// come nearer: one that fires too early costs less.
-void reactor::arm() {
+/// come nearer: one that fires too early costs less. False: there is no memory for that.
+bool reactor::arm() noexcept {
     if (timers_.empty() || timers_.earliest() >= armed_for_)
-        return;
-    armed_for_ = std::min(timers_.earliest(), clock::now() + longest_wait);
-    timer_.expires_at(armed_for_); // also takes back an earlier wait
-    timer_.async_wait(
-        asio::bind_allocator(timer_memory_.get(), [this](const boost::system::error_code& error) {
-            if (!error)
-                armed_for_ = clock::time_point::max();
-        }));
+        return true;
+    armed_for_ = clock::time_point::max(); // until it is
+    const auto wanted = std::min(timers_.earliest(), clock::now() + longest_wait);
+    try {
+        timer_.expires_at(wanted); // also takes back an earlier wait
+        timer_.async_wait(asio::bind_allocator(timer_memory_.get(),
+                                               [this](const boost::system::error_code& error) {
+                                                   if (!error)
+                                                       armed_for_ = clock::time_point::max();
+                                               }));
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    armed_for_ = wanted;
+    return true;
 }
 
 /// Whether there was one that was due.

@@ -188,7 +188,7 @@ private:
     void interrupt();
     void release_what_was_closed() noexcept;
     bool run_ready_handlers(std::size_t most_woken);
-    void arm();
+    bool arm() noexcept;
     bool run_timers();
     void tell_cancelled_later() noexcept;
     void start_submitted(std::size_t most_completed) noexcept;
