@@ -35,12 +35,13 @@ private:
 struct events {
     /// Looks at the system and returns the suspension points to resume. `block` says that the
     /// domain has nothing else to do: wait until something happens or `interrupt` is called.
-    /// `cancelled` are the points whose task was cancelled since the last look: forget them.
+    /// `cancelled` are the points whose task was cancelled since the last look, or the last that
+    /// did not throw: forget them.
     /// Runs on the domain's thread, outside of any task. An exception ends the run: its tasks are
     /// cancelled, and `select` goes on to be called while they unwind, unless it always throws.
     unique_function<std::vector<signal>(bool block, std::span<const syscall_uid> cancelled)> select;
     /// Makes a `select` that blocks return, or the next one if none does. Any thread. Never called
-    /// from a POSIX signal handler. Must not throw.
+    /// from a POSIX signal handler. An exception ends the run, as one of `select` does.
     unique_function<void()> interrupt;
     /// Runs once on the domain's thread, after its last task.
     unique_function<void()> finaliser;

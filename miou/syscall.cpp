@@ -27,6 +27,7 @@ void suspend(const syscall& point, unique_function<void()> fn) {
             "miou::suspend: this run has no .events, so nothing could resume the task; use "
             "miou_unix::run, or a run function that goes with your suspensions"};
     here.throw_if_cancelled();
+    const detail::scheduler::suspended waits{here};
     const promise_uid self = here.current().number();
     std::exception_ptr cancellation;
     try {
@@ -35,11 +36,11 @@ void suspend(const syscall& point, unique_function<void()> fn) {
         here.record<trace::suspend>(it.name, self);
         cancellation = here.wait(it.state);
     } catch (...) {
-        here.forget(point.uid());
+        waits.forget(point.uid());
         throw;
     }
     if (cancellation) {
-        here.forget(point.uid());
+        waits.forget(point.uid());
         std::rethrow_exception(cancellation);
     }
     here.record<trace::continue_>(it.name, self);

@@ -8,6 +8,7 @@
 #include "miou/promise.hpp"
 #include "miou/run.hpp"
 #include "miou/syscall.hpp"
+#include "miou/trigger.hpp"
 
 #include <gtest/gtest.h>
 
@@ -357,6 +358,30 @@ TEST(events, a_select_that_throws_ends_the_run_and_everything_unwinds) {
                      std::runtime_error);
         EXPECT_LE(unwound, 1);
     }
+}
+
+TEST(syscall, an_interrupt_that_throws_ends_the_run_with_that) {
+    const auto system = [](miou::domain_uid) {
+        return miou::events{[](bool, std::span<const miou::syscall_uid>) {
+                                std::this_thread::yield(); // nothing can interrupt it
+                                return std::vector<miou::signal>{};
+                            },
+                            [] { throw std::runtime_error{"no way in"}; },
+                            {}};
+    };
+    const auto wait = [] { // again and again, until the domain sleeps when the signal comes
+        for (std::exception_ptr cancellation; !cancellation;) {
+            miou::trigger next;
+            const std::jthread thread{[&] { next.signal(); }};
+            cancellation = next.await();
+        }
+        miou::yield();
+    };
+    EXPECT_EQ(message_of<std::runtime_error>([&] {
+                  miou::run({.domains = domains(), .events = system},
+                            [&] { miou::await_exn(test::anywhere(wait)); });
+              }),
+              "no way in");
 }
 
 } // namespace

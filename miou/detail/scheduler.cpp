@@ -161,8 +161,9 @@ void scheduler::run_ready_tasks() noexcept {
 }
 
 void scheduler::select(bool block) noexcept try {
-    const std::vector<syscall_uid> forgotten = std::exchange(cancelled_syscalls_, {});
-    for (const signal& each : events_.select(block, forgotten))
+    const std::vector<signal> resumed = events_.select(block, cancelled_syscalls_);
+    cancelled_syscalls_.clear();
+    for (const signal& each : resumed)
         each.point().state.signal();
     failed_selects_ = 0;
 } catch (...) {
@@ -170,6 +171,15 @@ void scheduler::select(bool block) noexcept try {
     // Who is cancelled by that may need the system once more, to unwind.
     if (++failed_selects_ == most_failed_selects)
         events_.select = nullptr;
+}
+
+scheduler::suspended::suspended(scheduler& in)
+    : here_{in} {
+    std::vector<syscall_uid>& cancelled = in.cancelled_syscalls_;
+    const std::size_t most = cancelled.size() + in.suspended_ + 1;
+    if (cancelled.capacity() < most)
+        cancelled.reserve(2 * most);
+    ++in.suspended_;
 }
 
 void scheduler::sleep() noexcept {
@@ -208,7 +218,7 @@ void scheduler::send(mail& m) noexcept {
             if (events_.interrupt)
                 events_.interrupt();
         } catch (...) {
-            log_exception("events.interrupt");
+            run.fail(std::current_exception());
         }
     }
     if (guest)

@@ -184,7 +184,19 @@ public:
 
     random_stream& random() noexcept { return random_; }
     bool has_system() const noexcept { return static_cast<bool>(events_.select); }
-    void forget(syscall_uid uid) { cancelled_syscalls_.push_back(uid); }
+    /// The running task is about to suspend: while one lives, `forget` has memory for it.
+    class suspended {
+    public:
+        explicit suspended(scheduler& in);
+        ~suspended() { --here_.suspended_; }
+        suspended(const suspended&) = delete;
+        suspended& operator=(const suspended&) = delete;
+        /// The system will be told that this syscall of the task was cancelled.
+        void forget(syscall_uid uid) const noexcept { here_.cancelled_syscalls_.push_back(uid); }
+
+    private:
+        scheduler& here_;
+    };
     std::shared_ptr<hook_entry> add_hook(unique_function<void()> fn);
     block_pool& blocks() noexcept { return blocks_; }
 
@@ -264,8 +276,9 @@ private:
     events events_;
     std::uint32_t steps_between_looks_ = 1; // at most `.poll`; fewer while steps take long
     clock::time_point looked_at_;
-    unsigned failed_selects_ = 0; // in a row
-    std::vector<syscall_uid> cancelled_syscalls_;
+    unsigned failed_selects_ = 0;                 // in a row
+    std::size_t suspended_ = 0;                   // tasks
+    std::vector<syscall_uid> cancelled_syscalls_; // has room for so many more
     std::list<std::shared_ptr<hook_entry>> hooks_;
     scheduler* entered_from_ = nullptr;        // the thread's previous scheduler: runs nest
     std::optional<overflow_report> overflows_; // while entered
