@@ -9,6 +9,8 @@ namespace miou {
 class condition {
 public:
     condition() noexcept = default;
+    /// As that of a mutex.
+    ~condition() { waiters_.require_nobody_waits("condition"); }
     condition(const condition&) = delete;
     condition& operator=(const condition&) = delete;
 

@@ -15,6 +15,9 @@ namespace miou {
 class mutex {
 public:
     mutex() noexcept = default;
+    /// Whoever still waits for it would be lost: that is said on standard error, and the program
+    /// terminated.
+    ~mutex() { waiters_.require_nobody_waits("mutex"); }
     mutex(const mutex&) = delete;
     mutex& operator=(const mutex&) = delete;
 

@@ -1,11 +1,14 @@
 #include "miou/trigger.hpp"
 
+#include "miou/detail/fixed_line.hpp"
 #include "miou/detail/log_exception.hpp"
 #include "miou/detail/scheduler.hpp"
 
 #include <condition_variable>
+#include <cstdio>
 #include <mutex>
 #include <stdexcept>
+#include <string_view>
 
 namespace miou {
 namespace {
@@ -74,8 +77,25 @@ void detail::require_that_caller_may_wait(const char* caller) {
 }
 
 trigger::~trigger() {
-    // Tasks and threads cannot be here: they would be inside `await`.
-    delete static_cast<attached_function*>(state_.waiter());
+    if (detail::wakeable* const left = state_.waiter()) [[unlikely]] {
+        auto* const attached = dynamic_cast<attached_function*>(left);
+        if (attached == nullptr)
+            destroyed_with_waiter("trigger");
+        delete attached;
+    }
+}
+
+void trigger::destroyed_with_waiter(const char* what) const noexcept {
+    detail::fixed_line line;
+    for (const std::string_view piece : {"miou: a ", what, " was destroyed while "})
+        line.add(piece);
+    if (const auto* const waiting = dynamic_cast<const detail::task*>(state_.waiter()))
+        line.add_description(*waiting);
+    else
+        line.add("a thread");
+    line.add(" waited for it\n");
+    std::fwrite(line.text().data(), 1, line.text().size(), stderr);
+    std::terminate();
 }
 
 std::exception_ptr trigger::await() {

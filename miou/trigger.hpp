@@ -23,6 +23,8 @@ void require_that_caller_may_wait(const char* caller);
 class trigger {
 public:
     trigger() noexcept = default;
+    /// Whoever still awaits it would be lost: that is said on standard error, and the program
+    /// terminated.
     ~trigger();
 
     /// Nobody has signaled it and nobody awaits it.
@@ -54,6 +56,9 @@ public:
     // For whoever waits for several things: wakes `w`, which must live until then, on the thread
     // that signals. Nobody awaits it.
     void wake_on_signal(detail::wakeable& w) noexcept { state_.try_wait(w); }
+    // For what is made of triggers.
+    /// A `what` goes while this, a part of it, is awaited.
+    [[noreturn]] void destroyed_with_waiter(const char* what) const noexcept;
 
 private:
     detail::signal_state state_;

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -298,6 +299,22 @@ TEST(condition, plain_threads_may_wait_and_signal) {
     miou::run({.domains = domains()}, [&] { miou::await_exn(test::anywhere([&] { play(1); })); });
     thread.join();
     EXPECT_EQ(turn, 0);
+}
+
+TEST(condition_death_test, one_that_is_destroyed_while_a_task_waits_for_it_names_the_task) {
+    EXPECT_DEATH(miou::run({.domains = domains()},
+                           [] {
+                               miou::mutex guard;
+                               auto doomed = std::make_unique<miou::condition>();
+                               const auto waiting = miou::async([&] {
+                                   std::unique_lock held{guard};
+                                   doomed->wait(held);
+                               });
+                               miou::yield();
+                               doomed.reset();
+                           }),
+                 "miou: a condition was destroyed while task [0-9]+ "
+                 "\\(spawned at [^ ]*condition_test.cpp:[0-9]+\\) waited for it");
 }
 
 } // namespace

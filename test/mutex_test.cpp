@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -344,6 +345,20 @@ TEST(mutex, waiting_in_an_uncancellable_section_ends_with_the_lock) {
         miou::cancel(p);
         EXPECT_TRUE(locked);
     });
+}
+
+TEST(mutex_death_test, one_that_is_destroyed_while_a_task_waits_for_it_names_the_task) {
+    EXPECT_DEATH(
+        miou::run({.domains = domains()},
+                  [] {
+                      auto doomed = std::make_unique<miou::mutex>();
+                      doomed->lock();
+                      const auto waiting = miou::async([&] { doomed->lock(); });
+                      miou::yield();
+                      doomed.reset();
+                  }),
+        "miou: a mutex was destroyed while task [0-9]+ \\(spawned at [^ ]*mutex_test.cpp:[0-9]+\\) "
+        "waited for it");
 }
 
 } // namespace

@@ -257,4 +257,29 @@ TEST(trigger, signals_and_attachments_agree_when_they_race) {
         [&] { it.check(); });
 }
 
+TEST(trigger_death_test, one_that_is_destroyed_while_a_task_awaits_it_names_the_task) {
+    EXPECT_DEATH(miou::run({.domains = domains()},
+                           [] {
+                               auto doomed = std::make_unique<miou::trigger>();
+                               const auto waiting = miou::async([&] { doomed->await(); });
+                               miou::yield();
+                               doomed.reset();
+                           }),
+                 "miou: a trigger was destroyed while task [0-9]+ \\(spawned at [^ "
+                 "]*trigger_test.cpp:[0-9]+\\) "
+                 "waited for it");
+}
+
+TEST(trigger_death_test, one_that_is_destroyed_while_a_thread_awaits_it_says_so) {
+    EXPECT_DEATH(
+        {
+            auto doomed = std::make_unique<miou::trigger>();
+            const std::jthread waiting{[&] { doomed->await(); }};
+            while (doomed->is_initial())
+                std::this_thread::yield();
+            doomed.reset();
+        },
+        "miou: a trigger was destroyed while a thread waited for it");
+}
+
 } // namespace

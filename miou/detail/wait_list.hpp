@@ -32,6 +32,12 @@ class wait_list {
 public:
     using lock = std::unique_lock<spinlock>;
 
+    /// A `what` with this list goes: terminates the program if anybody waits.
+    void require_nobody_waits(const char* what) const noexcept {
+        if (!waiters_.empty()) [[unlikely]]
+            waiters_.front().woken.destroyed_with_waiter(what);
+    }
+
     [[nodiscard]] lock guard() noexcept { return lock{guard_}; }
 
     // With the guard held, which the lock proves.
