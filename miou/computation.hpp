@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
@@ -94,7 +95,8 @@ private:
 
 /// A handle on a value that will be there once: returned or cancelled by whoever comes first,
 /// awaited by any number of tasks and threads. Copies name the same computation. Every member
-/// function may be called on any thread. OCaml: `'a Miou.Computation.t`.
+/// function may be called on any thread, and throws `std::invalid_argument` when this was moved
+/// from. OCaml: `'a Miou.Computation.t`.
 template <class T>
 class computation {
 public:
@@ -137,10 +139,10 @@ public:
     }
 
     /// Nobody has completed it; what it says may be outdated at once.
-    bool is_running() const noexcept { return !shared_->state.is_complete(); }
+    bool is_running() const { return !it().state.is_complete(); }
     /// What it was cancelled with, or null.
-    std::exception_ptr cancelled() const noexcept {
-        return is_running() || shared_->outcome->has_value() ? nullptr : shared_->outcome->error();
+    std::exception_ptr cancelled() const {
+        return is_running() || it().outcome->has_value() ? nullptr : it().outcome->error();
     }
     /// Throws what it was cancelled with, if it was.
     void raise_if_errored() const {
@@ -150,24 +152,24 @@ public:
     /// The outcome, if it is complete.
     std::optional<result<T>> peek() const {
         require_copies();
-        return is_running() ? std::nullopt : shared_->outcome;
+        return is_running() ? std::nullopt : it().outcome;
     }
 
     /// Has `t` signaled on completion. False if the computation is complete, or `t` was signaled.
     /// `t` must be detached before it is destroyed, unless it was signaled.
-    bool try_attach(trigger& t) const { return shared_->state.attach(t); }
+    bool try_attach(trigger& t) const { return it().state.attach(t); }
     /// Signals `t` and forgets it. Returns when nobody else touches `t` any more.
-    void detach(trigger& t) const { shared_->state.detach(t); }
+    void detach(trigger& t) const { it().state.detach(t); }
     /// Forgets attached triggers that were signaled otherwise.
-    void clean() const { shared_->state.drop_signaled(); }
+    void clean() const { it().state.drop_signaled(); }
 
     /// Waits until it is complete; an error is also the cancellation of the running task. Suspends
     /// unless it is; cancellable. On a plain thread it blocks.
     result<T> await() const {
         require_copies();
-        if (std::exception_ptr cancellation = shared_->state.wait())
+        if (std::exception_ptr cancellation = it().state.wait())
             return {boost::system::in_place_error, std::move(cancellation)};
-        return *shared_->outcome;
+        return *it().outcome;
     }
     /// `await`, but throws the error.
     T await_exn() const { return await().value(); }
@@ -185,6 +187,12 @@ private:
         detail::completion state;
         std::optional<result<T>> outcome; // constant once complete
     };
+
+    shared& it() const {
+        if (!shared_)
+            throw std::invalid_argument{"miou: this computation was moved from"};
+        return *shared_;
+    }
 
     static constexpr void require_copies() {
         static_assert(std::is_void_v<T> || std::is_copy_constructible_v<T>,

@@ -11,6 +11,8 @@ hook hook::add(unique_function<void()> fn) {
 }
 
 void hook::remove() const {
+    if (!entry_)
+        throw std::invalid_argument{"miou: this hook was moved from"};
     if (entry_->home != detail::this_scheduler)
         throw std::invalid_argument{"The hook does not belong into the current domain"};
     entry_->removed = true;

@@ -19,7 +19,8 @@ public:
     static hook add(unique_function<void()> fn);
 
     /// The hook does not run again. May be repeated, and called by a hook. Throws
-    /// `std::invalid_argument` on another domain than that of `add`. OCaml: `Hook.remove`.
+    /// `std::invalid_argument` on another domain than that of `add`, and when this was moved from.
+    /// OCaml: `Hook.remove`.
     void remove() const;
 
 private:

@@ -27,47 +27,53 @@ task& require_owner(const detail::resource& r, const char* caller) {
 
 } // namespace
 
+detail::resource& ownership::resource() const {
+    if (!resource_)
+        throw std::invalid_argument{"miou: this ownership was moved from"};
+    return *resource_;
+}
+
 void ownership::own() const {
     task& self = scheduler::of_running_task("miou::ownership::own").current();
-    if (resource_->is_owned_by(self))
+    if (resource().is_owned_by(self))
         throw std::invalid_argument{"The current promise already holds the resource given"};
-    if (!resource_->claim(self))
-        refuse(*resource_, self, "miou::ownership::own: another task owns the resource");
+    if (!resource().claim(self))
+        refuse(resource(), self, "miou::ownership::own: another task owns the resource");
 }
 
 void ownership::disown() const {
-    require_owner(*resource_, "miou::ownership::disown");
-    resource_->disown();
+    require_owner(resource(), "miou::ownership::disown");
+    resource().disown();
 }
 
 void ownership::release() const {
-    require_owner(*resource_, "miou::ownership::release");
-    resource_->disown()->finalise();
+    require_owner(resource(), "miou::ownership::release");
+    resource().disown()->finalise();
 }
 
 void ownership::transfer() const {
-    task& self = require_owner(*resource_, "miou::ownership::transfer");
+    task& self = require_owner(resource(), "miou::ownership::transfer");
     if (self.parent == nullptr)
         throw std::invalid_argument{"The current promise has no parent, so it is impossible to "
                                     "transfer a resource"};
     if (self.parent->home == self.home)
-        resource_->give_to(*self.parent);
+        resource().give_to(*self.parent);
     else
-        resource_->send_to(*self.parent);
+        resource().send_to(*self.parent);
 }
 
 void ownership::check() const {
-    require_owner(*resource_, "miou::ownership::check");
+    require_owner(resource(), "miou::ownership::check");
 }
 
 void ownership::require_givable(const char* caller) const {
-    if (resource_->is_owned())
-        require_owner(*resource_, caller);
+    if (resource().is_owned())
+        require_owner(resource(), caller);
 }
 
 void ownership::claim_for(detail::task& child, const char* caller) const {
-    if (!resource_->is_owned_by(child) && !resource_->claim(child))
-        require_owner(*resource_, caller);
+    if (!resource().is_owned_by(child) && !resource().claim(child))
+        require_owner(resource(), caller);
 }
 
 void ownership::give_to(detail::task& child) const noexcept {

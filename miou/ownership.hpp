@@ -15,8 +15,8 @@ namespace miou {
 /// else the finaliser runs and the run ends with `resource_leaked`. When the owner ends by an
 /// exception or a cancellation, the finaliser runs, after the owner's children have unwound.
 ///
-/// Every member function but the constructor needs a running task (`outside_of_task`). None
-/// suspends. OCaml: `Miou.Ownership.t`.
+/// Every member function but the constructor needs a running task (`outside_of_task`), and throws
+/// `std::invalid_argument` when this was moved from. None suspends. OCaml: `Miou.Ownership.t`.
 class ownership {
 public:
     /// Owned by nobody yet. `finally(value)` runs at most once, on the domain of the owner.
@@ -64,6 +64,8 @@ private:
         T value;
         F finally;
     };
+
+    detail::resource& resource() const;
 
     std::shared_ptr<detail::resource> resource_;
 };

@@ -25,7 +25,7 @@ public:
     /// Wakes everyone who waits. Any thread. Does not suspend.
     void make() const { made_.try_return(); }
     /// Any thread; what it says may be outdated at once.
-    bool is_made() const noexcept { return !made_.is_running(); }
+    bool is_made() const { return !made_.is_running(); }
     /// Waits until it is made. Suspends; cancellable. On a plain thread it blocks.
     void wait() const { made_.await_exn(); }
 

@@ -20,6 +20,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -309,6 +310,27 @@ TEST(computation, detach_waits_for_a_completion_that_touches_the_trigger) {
                  computation.detach(*mine);
          }},
         [&] { EXPECT_FALSE(computation.is_running()); });
+}
+
+TEST(computation, one_that_was_moved_from_says_so) {
+    miou::computation<int> from;
+    const miou::computation<int> into = std::move(from);
+    miou::trigger trigger;
+    const auto refuses = [](auto fn) {
+        EXPECT_EQ(test::message_of<std::invalid_argument>(fn),
+                  "miou: this computation was moved from");
+    };
+    refuses([&] { from.try_return(1); });
+    refuses([&] { from.try_cancel(std::make_exception_ptr(stop_it{})); });
+    refuses([&] { from.is_running(); });
+    refuses([&] { from.cancelled(); });
+    refuses([&] { from.raise_if_errored(); });
+    refuses([&] { from.peek(); });
+    refuses([&] { from.try_attach(trigger); });
+    refuses([&] { from.detach(trigger); });
+    refuses([&] { from.clean(); });
+    refuses([&] { from.await(); });
+    EXPECT_TRUE(into.try_return(1));
 }
 
 } // namespace

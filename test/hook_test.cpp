@@ -20,6 +20,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -203,6 +204,16 @@ TEST(hook, it_may_not_wait_and_what_it_would_have_waited_for_goes_on) {
         value.try_return(1);
         EXPECT_TRUE(free.try_lock());
         free.unlock();
+    });
+}
+
+TEST(hook, one_that_was_moved_from_says_so) {
+    miou::run({.domains = domains()}, [] {
+        auto from = miou::hook::add([] {});
+        const miou::hook into = std::move(from);
+        EXPECT_EQ(test::message_of<std::invalid_argument>([&] { from.remove(); }),
+                  "miou: this hook was moved from");
+        into.remove();
     });
 }
 

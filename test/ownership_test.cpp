@@ -15,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace {
 
@@ -359,6 +360,26 @@ TEST(ownership, giving_that_fails_half_way_restores_who_had_each) {
         nobodys.disown();
         over = true;
         miou::await_exn(rival);
+    });
+}
+
+TEST(ownership, one_that_was_moved_from_says_so) {
+    miou::run({.domains = domains()}, [] {
+        std::string said;
+        auto from = noting(said);
+        const miou::ownership into = std::move(from);
+        const auto refuses = [](auto fn) {
+            EXPECT_EQ(message_of<std::invalid_argument>(fn), "miou: this ownership was moved from");
+        };
+        refuses([&] { from.own(); });
+        refuses([&] { from.disown(); });
+        refuses([&] { from.release(); });
+        refuses([&] { from.transfer(); });
+        refuses([&] { from.check(); });
+        refuses([&] { static_cast<void>(miou::async({.give = {from}}, [] {})); });
+        into.own();
+        into.release();
+        EXPECT_EQ(said, "Resource released");
     });
 }
 
