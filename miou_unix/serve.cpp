@@ -63,13 +63,20 @@ std::string described(const miou::promise<void>& task) {
     return text.str();
 }
 
+/// A connection ends no other one, for lack of memory to tell of its end neither.
+void log_failure(const miou::promise<void>& task, const std::exception_ptr& failure) noexcept try {
+    log_failure(described(task), failure);
+} catch (...) {
+    miou::logs::write(miou::logs::level::warning, "a task failed, without memory to say which");
+}
+
 /// Those that have finished. Whether there are others.
 bool reap(miou::orphans<void>& tasks) {
     while (const auto next = miou::care(tasks)) {
         if (!*next)
             return true;
         if (const auto outcome = miou::await(**next); outcome.has_error())
-            log_failure(described(**next), outcome.error());
+            log_failure(**next, outcome.error());
     }
     return false;
 }

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -85,15 +86,17 @@ void worker_pool::post(job& work, const char* caller) {
 /// With the lock held. Fails only if there is no thread at all: with fewer than there might be,
 /// jobs take longer.
 void worker_pool::start_thread(const char* caller) {
-    threads_.emplace_back();
     sigset_t all;
     ::sigfillset(&all);
     try {
         const signal_mask inherited{all}; // signals are for the domains
-        threads_.back() = std::thread{[this] { work(); }};
+        threads_.reserve(threads_.size() + 1);
+        threads_.emplace_back([this] { work(); });
         ++idle_;
+    } catch (const std::bad_alloc&) {
+        if (threads_.empty())
+            throw;
     } catch (const std::system_error& error) {
-        threads_.pop_back();
         if (threads_.empty())
             throw std::system_error{error.code(),
                                     std::string{caller} + ": no thread can be started"};
