@@ -40,7 +40,7 @@ NAMES = {
     "Miou.Logs": "level msg err warn debug Make",
     "": """End_of_file Invalid_argument Failure Not_found Exit Out_of_memory Assert_failure Sys_error""",
     "Unix": """Unix_error ADDR_INET ADDR_UNIX sockaddr inet_addr_any inet_addr_of_string string_of_inet_addr
-        getsockname getaddrinfo shutdown setsockopt pipe stdout openfile fstat gettimeofday""",
+        getsockname getpeername getaddrinfo shutdown setsockopt pipe stdout openfile fstat gettimeofday""",
     "Domain": "DLS recommended_domain_count",
     "Fun": "protect Finally_raised",
     "Atomic": "make fetch_and_add compare_and_set",

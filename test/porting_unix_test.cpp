@@ -87,6 +87,7 @@ TEST(porting_unix, streams) {
         const auto address = miou_unix::getsockname(server);
         const auto socket = miou_unix::tcpv4();
         miou_unix::connect(socket, address);
+        EXPECT_EQ(miou_unix::getpeername(socket).port(), address.port());
         miou_unix::write(socket, "hello");
         const int on = 1;
         EXPECT_EQ(::setsockopt(miou_unix::to_file_descr(socket), IPPROTO_TCP, TCP_NODELAY, &on,
