@@ -8,6 +8,7 @@
 #include "miou/detail/resource.hpp"
 #include "miou/detail/scheduler.hpp"
 
+#include <cassert>
 #include <string>
 
 namespace miou {
@@ -144,6 +145,7 @@ uncancellable_section::uncancellable_section(const char* caller)
 }
 
 uncancellable_section::~uncancellable_section() {
+    assert(this_scheduler->current().shields != 0);
     --this_scheduler->current().shields;
     if (outermost_)
         end_of_shield(*this_scheduler);

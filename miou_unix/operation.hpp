@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <cstddef>
 #include <exception>
@@ -39,6 +40,7 @@ public:
     /// unless the operation came to nothing by this: what it had completed by then is not lost.
     template <class Abort>
     std::exception_ptr run(Abort&& abort) {
+        assert(reactor::current_or_null() == &home_);
         home_.submit(*this);
         std::exception_ptr cancellation = ended.await();
         if (!cancellation || home_.withdraw(*this))
@@ -90,7 +92,7 @@ public:
     std::size_t transferred = 0;
 
 protected:
-    ~operation() = default;
+    ~operation() { assert(!is_linked()); }
     /// Also for one that could not be started.
     void end(const boost::system::error_code& e, std::size_t n) noexcept {
         error = e;

@@ -9,6 +9,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
+#include <cassert>
 #include <new>
 #include <string>
 
@@ -52,6 +53,7 @@ reactor::~reactor() {
         const std::scoped_lock lock{door_->guard_};
         door_->reactor_ = nullptr;
     }
+    assert(timers_.empty() && submitted_.empty() && completed_.empty() && cancelled_.empty());
     while (registrations_)
         registrations_->release();
     this_reactor = outer_;
@@ -92,6 +94,7 @@ reactor& reactor::current(const char* caller) {
 /// Starts what was asked for, runs handlers, wakes those whose requests have ended: also when a
 /// handler of the user throws, which passes.
 void reactor::select(bool block) {
+    assert(current_or_null() == this && !looking_ && completed_.empty());
     struct look {
         reactor& self;
         ~look() {
@@ -269,6 +272,7 @@ bool reactor::run_timers() {
 }
 
 void reactor::enlist(const std::shared_ptr<registration>& it) {
+    assert(is_of_this_thread(*door_) && it->next == nullptr && it->previous == nullptr);
     it->next = std::move(registrations_);
     if (it->next)
         it->next->previous = it.get();
@@ -276,6 +280,7 @@ void reactor::enlist(const std::shared_ptr<registration>& it) {
 }
 
 void reactor::strike_off(registration& it) noexcept {
+    assert(is_of_this_thread(*door_) && (it.previous != nullptr || registrations_.get() == &it));
     std::shared_ptr<registration>& link = it.previous ? it.previous->next : registrations_;
     if (it.next)
         it.next->previous = it.previous;

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cassert>
+
 namespace miou_unix {
 
 open_descriptor::~open_descriptor() {
@@ -68,6 +70,7 @@ void registration::let_go() noexcept {
 void registration::release() noexcept {
     if (home_ == nullptr)
         return;
+    assert(belongs_to_this_thread());
     const auto kept = shared_from_this();
     let_go();
     std::exchange(home_, nullptr)->strike_off(*this);

@@ -1,6 +1,7 @@
 #include "miou_unix/timer_queue.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 namespace miou_unix {
 namespace {
@@ -17,6 +18,7 @@ constexpr std::size_t first_child_of(std::size_t place) noexcept {
 } // namespace
 
 void timer_queue::push(timer& t, clock::time_point deadline) {
+    assert(!contains(t));
     heap_.push_back({deadline, &t});
     sift_up(heap_.size() - 1, heap_.back());
 }
@@ -28,6 +30,7 @@ timer& timer_queue::pop() noexcept {
 }
 
 void timer_queue::erase(timer& t) noexcept {
+    assert(contains(t));
     const std::size_t hole = t.place;
     const entry last = heap_.back();
     heap_.pop_back();

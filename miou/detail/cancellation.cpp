@@ -3,6 +3,7 @@
 #include "miou/detail/scheduler.hpp"
 #include "miou/detail/scope.hpp"
 
+#include <cassert>
 #include <stdexcept>
 #include <string>
 
@@ -48,7 +49,8 @@ void interrupt(scheduler& here, task& t) noexcept {
 }
 
 /// False: it had been cancelled before, and so had its subtree.
-bool mark(scheduler& here, task& t) noexcept {
+bool mark([[maybe_unused]] scheduler& here, task& t) noexcept {
+    assert(here.is_here() && t.home == &here);
     if (t.cancelled)
         return false;
     t.cancelled = t.interrupted = true;
@@ -112,6 +114,8 @@ void open(scope& s, const char* caller) {
 
 void close(scope& s) noexcept {
     task& self = *s.of;
+    assert(&self == &self.home->current());
+    assert(self.scopes == &s && self.shields == s.shields);
     self.scopes = s.outer;
     if (!s.cancelled)
         return;
@@ -121,6 +125,7 @@ void close(scope& s) noexcept {
 }
 
 void cancel(scope& s) noexcept {
+    assert(s.of->home->is_here());
     s.cancelled = true;
     s.of->interrupted = true;
     interrupt(*s.of->home, *s.of);

@@ -7,6 +7,7 @@
 #include "miou/detail/scheduler.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <stdexcept>
 
 namespace miou::detail {
@@ -48,6 +49,7 @@ std::exception_ptr rule_broken_by(const scheduler& here, const task& self) noexc
 
 /// Cancels and waits for every child that is left. The running task must be shielded.
 void unwind_children(scheduler& here, task& self) noexcept {
+    assert(self.shields != 0 && &self == &here.current());
     for (task& child : self.children)
         request_cancel(here, child);
     self.waits_for_all = true;
@@ -106,6 +108,8 @@ void log_failure(const task& handler) noexcept {
 } // namespace
 
 void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept {
+    assert(here.is_here() && parent.home == &here);
+    assert(child.home == nullptr && child.parent == nullptr);
     child.home = &home;
     child.parent = &parent;
     child.parent_identity = here.identity_of(parent);
@@ -155,8 +159,10 @@ void await_child(scheduler& here, task& child) {
 }
 
 void consume(scheduler& here, task& child) noexcept {
+    assert(here.is_here());
     if (child.consumed)
         return;
+    assert(child.collected);
     child.consumed = true;
     here.record<trace::clean>(child);
     task::sibling_list& siblings = child.parent->children;
@@ -224,6 +230,9 @@ void release_handle(task& child) noexcept {
 
 void collect(scheduler& here, task& child) noexcept {
     task& parent = *child.parent;
+    assert(here.is_here() && parent.home == &here);
+    assert(!child.collected && child.context == nullptr && parent.live_children != 0);
+    assert(child.state.load(memory_order_relaxed) != promise_state::running);
     child.collected = true;
     --parent.live_children;
     const bool in_awaited_orphans = child.collector != nullptr && child.collector->awaited;
@@ -244,6 +253,7 @@ void collect(scheduler& here, task& child) noexcept {
 
 void complete(scheduler& here, task& self) noexcept {
     run_function(here, self);
+    assert(self.shields == 0 && self.scopes == nullptr && self.waiting_on == nullptr);
     self.finishing = true;
     ++self.shields; // for good: what follows is clean-up
 
@@ -259,6 +269,8 @@ void complete(scheduler& here, task& self) noexcept {
         here.run_of().fail(std::move(broken));
     }
     self.broken_rule = nullptr;
+    assert(self.children.empty() && self.live_children == 0 && !self.resources);
+    assert(self.shields == 1 && self.scopes == nullptr && &self == &here.current());
     here.record<trace::run_end, trace::run_done>(self);
 
     self.context = nullptr;

@@ -7,6 +7,7 @@
 
 #include <boost/context/detail/fcontext.hpp>
 
+#include <cassert>
 #include <cfenv>
 #include <utility>
 
@@ -170,6 +171,8 @@ jump(boost::context::detail::fcontext_t to, void* data) noexcept {
 
 [[gnu::always_inline]] inline void fiber::leave(fiber& next,
                                                 [[maybe_unused]] bool keeps_frames) noexcept {
+    assert(thread_.entered == this || thread_.entered == nullptr);
+    assert(&next != this && &next.thread_ == &thread_ && next.context_ != nullptr);
     if (thread_.exceptions->any()) [[unlikely]]
         exceptions_ = std::exchange(*thread_.exceptions, {});
     thread_.entered = &next;
@@ -192,6 +195,7 @@ jump(boost::context::detail::fcontext_t to, void* data) noexcept {
 
 [[gnu::always_inline]] inline void fiber::arrive(boost::context::detail::transfer_t from) noexcept {
     fiber& previous = *static_cast<fiber*>(from.data);
+    assert(thread_.entered == this && &previous != this);
     previous.context_ = from.fctx;
 #ifdef MIOU_ASAN
     // Tells the bounds of the stack that was left: the only way to learn an adopted one's.

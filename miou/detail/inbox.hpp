@@ -3,6 +3,7 @@
 
 #include "miou/detail/atomic.hpp"
 
+#include <cassert>
 #include <cstdint>
 
 namespace miou::detail {
@@ -25,6 +26,19 @@ struct mail {
 
     explicit mail(mail_kind k) noexcept
         : kind{k} {}
+    ~mail() { assert(!queued_); }
+
+    /// It goes into an inbox or a queue, or comes out of it.
+    void set_queued([[maybe_unused]] bool now) noexcept {
+        assert(queued_ != now);
+#ifndef NDEBUG
+        queued_ = now;
+#endif
+    }
+
+private:
+    // For assertions alone; there in every build, as programs may be built without them.
+    [[maybe_unused]] bool queued_ = false;
 };
 
 /// Lock-free multi-producer, single-consumer, in order for each producer. One atomic word:
@@ -44,6 +58,7 @@ class inbox {
 public:
     /// Any thread. True: the owner sleeps and must be woken by the caller.
     [[nodiscard]] bool push(mail& m) noexcept {
+        m.set_queued(true);
         mail* seen = head_.load(memory_order_relaxed);
         do
             m.next = seen == sleeping() ? nullptr : seen;
@@ -51,7 +66,7 @@ public:
         return seen == sleeping(); // release pairs with the acquire in take_all
     }
 
-    /// Owner. Never true for one that sleeps: the owner has to ask itself awake with take_all.
+    /// Owner. Also true for one that sleeps: `take_all` ends that.
     bool has_mail() const noexcept { return head_.load(memory_order_relaxed) != nullptr; }
 
     /// Owner. False: there is mail, do not sleep.
@@ -68,6 +83,7 @@ public:
         mail* oldest = nullptr;
         while (newest != nullptr) {
             mail* const older = newest->next;
+            newest->set_queued(false);
             newest->next = oldest;
             oldest = newest;
             newest = older;
@@ -87,6 +103,7 @@ class mail_queue {
 public:
     bool empty() const noexcept { return head_ == nullptr; }
     void push(mail& m) noexcept {
+        m.set_queued(true);
         m.next = nullptr;
         *tail_ = &m;
         tail_ = &m.next;
@@ -96,7 +113,10 @@ public:
     /// The oldest, or null.
     mail* pop() noexcept {
         mail* const m = head_;
-        if (m != nullptr && (head_ = m->next) == nullptr)
+        if (m == nullptr)
+            return nullptr;
+        m->set_queued(false);
+        if ((head_ = m->next) == nullptr)
             tail_ = &head_;
         return m;
     }

@@ -4,6 +4,7 @@
 #include "miou/detail/family.hpp"
 #include "miou/detail/scheduler.hpp"
 
+#include <cassert>
 #include <stdexcept>
 
 namespace miou::detail {
@@ -23,6 +24,7 @@ void orphanage::add(task& child) noexcept {
 }
 
 void orphanage::on_collected(task& child) noexcept {
+    assert(child.collector == this && child.orphan.is_linked());
     running.erase(running.iterator_to(child));
     (child.error ? failed : succeeded).push_back(child);
 }
@@ -69,6 +71,7 @@ orphanage::~orphanage() {
                 request_cancel(*here, child);
     while (task* const child = take_any())
         release_handle(*child);
+    assert(length.load(memory_order_relaxed) == 0);
 }
 
 } // namespace miou::detail

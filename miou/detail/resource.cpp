@@ -3,6 +3,8 @@
 #include "miou/detail/log_exception.hpp"
 #include "miou/detail/scheduler.hpp"
 
+#include <cassert>
+
 namespace miou::detail {
 
 bool resource::claim(task& new_owner) noexcept {
@@ -36,12 +38,14 @@ void resource::send_to(task& elsewhere) noexcept {
 }
 
 void resource::arrive() noexcept {
+    assert(in_transit_ != nullptr && destination_->home == this_scheduler);
     const std::shared_ptr<resource> self = std::move(in_transit_);
     owner_.store(destination_, memory_order_relaxed);
     link(*destination_);
 }
 
 void resource::link(task& owner) noexcept {
+    assert(next_ == nullptr && owner_.load(memory_order_relaxed) == &owner);
     previous_ = nullptr;
     next_ = std::move(owner.resources);
     if (next_)
@@ -52,6 +56,7 @@ void resource::link(task& owner) noexcept {
 
 std::shared_ptr<resource> resource::unlink() noexcept {
     task& owner = *owner_.load(memory_order_relaxed);
+    assert(&owner != on_its_way() && (owner.home == nullptr || owner.home == this_scheduler));
     this_scheduler->record<trace::detach>(*this, owner);
     std::shared_ptr<resource>& link = previous_ ? previous_->next_ : owner.resources;
     std::shared_ptr<resource> self = std::move(link);

@@ -8,6 +8,7 @@
 #include "miou/detail/resource.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 namespace miou::detail {
@@ -44,6 +45,7 @@ scheduler::scheduler(run_state& run, domain_uid uid)
 }
 
 scheduler::~scheduler() {
+    assert(nothing_ready() && stackless_.empty() && current_ == nullptr && !reserve_in_use_);
     while (idle_ != nullptr)
         fiber::destroy(*std::exchange(idle_, idle_->next_idle));
     fiber::destroy(*reserve_);
@@ -86,6 +88,7 @@ bool scheduler::read_inbox() noexcept {
 }
 
 void scheduler::handle(mail& m) noexcept {
+    assert(is_here() && current_ == nullptr);
     switch (m.kind) {
     case mail_kind::run:
         unpark(static_cast<task&>(static_cast<run_mail&>(m)));
@@ -235,7 +238,8 @@ void task::wake() noexcept {
 // --- Switching -----------------------------------------------------------------------------------
 
 std::exception_ptr scheduler::wait(signal_state& awaited) {
-    task& self = *current_;
+    task& self = current();
+    assert(self.waiting_on == nullptr);
     switch (awaited.try_wait(self)) {
     case signal_state::wait_outcome::already_signaled:
         count_call();
@@ -260,6 +264,7 @@ void scheduler::budget_used_up() noexcept {
 }
 
 void scheduler::push_cancelled(task& t) noexcept {
+    assert(is_here() && t.home == this && t.parked != task::parking::none && t.interrupted);
     t.parked = task::parking::none;
     t.woken_by_cancel = true;
     record<trace::resume>(t);
@@ -286,6 +291,7 @@ fiber& scheduler::fiber_for_new(task& t) noexcept {
             chosen = reserve_;
         }
     }
+    assert(starting_ == nullptr && t.context == nullptr);
     starting_ = &t;
     return *chosen;
 }
@@ -304,7 +310,9 @@ void scheduler::fiber_body(fiber& self, void* of) {
 /// new, too: on the same stack, without a switch. Returns where to go then.
 fiber& scheduler::run_new_tasks(fiber& self) noexcept {
     task* next = std::exchange(starting_, nullptr);
+    assert(next != nullptr && &self == thread_.entered);
     do {
+        assert(next->context == nullptr && next->scopes == nullptr);
         next->context = &self;
         next->budget = quanta_;
         fiber::reset_floating_point();

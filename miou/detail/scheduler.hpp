@@ -17,6 +17,7 @@
 #include "miou/events.hpp"
 #include "miou/prefetch.hpp"
 
+#include <cassert>
 #include <chrono>
 #include <cstdint>
 #include <list>
@@ -94,7 +95,12 @@ public:
         return this_scheduler != nullptr && this_scheduler->current_ != nullptr ? this_scheduler
                                                                                 : nullptr;
     }
-    task& current() const noexcept { return *current_; }
+    task& current() const noexcept {
+        assert(is_here() && current_ != nullptr);
+        return *current_;
+    }
+    /// On the domain's own thread, and not in a run that is nested in this one.
+    bool is_here() const noexcept { return this_scheduler == this; }
     /// In a signal handler: the running task, also one that this run is nested in, if it was an
     /// overflow of its stack that touched `address`. Else null.
     const task* overflown_at(const void* address) const noexcept {
@@ -123,7 +129,10 @@ public:
     }
 
     /// Puts a task of this domain at the end of the run queue.
-    void push(task& t) noexcept { ready_.push(static_cast<run_mail&>(t)); }
+    void push(task& t) noexcept {
+        assert(is_here() && t.home == this && t.parked == task::parking::none);
+        ready_.push(static_cast<run_mail&>(t));
+    }
     /// Wakes a parked task of this domain because it was cancelled: ahead of the others.
     void push_cancelled(task& t) noexcept;
     /// Wakes a parked task of this domain.
@@ -312,6 +321,7 @@ private:
         if (const fiber* const its = task_of(*first).context)
             its->prefetch();
     }
+    assert(m == nullptr || task_of(*m).home == this);
     return m ? &task_of(*m) : nullptr;
 }
 
@@ -332,6 +342,7 @@ private:
 
 [[gnu::always_inline]] inline void scheduler::switch_away() noexcept {
     task& self = *current_;
+    assert(is_here() && self.context != nullptr && self.context == thread_.entered);
     self.budget = quanta_;
     if (fiber& next = next_fiber(); &next != self.context) {
         self.context->switch_to(next);
@@ -342,9 +353,11 @@ private:
 
 inline bool scheduler::park(task::parking why) noexcept {
     record<trace::await, trace::run_end>(*current_);
+    assert(current_->parked == task::parking::none && why != task::parking::none);
     current_->parked = why;
     current_->woken_by_cancel = false;
     switch_away();
+    assert(current_->parked == task::parking::none);
     return current_->woken_by_cancel;
 }
 

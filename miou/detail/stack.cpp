@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cerrno>
 
 namespace miou::detail {
@@ -79,6 +80,7 @@ stack stack_pool::take() {
 }
 
 void stack_pool::give_back(stack released) noexcept {
+    assert(unused_.size() < unused_.capacity() && released.size == usable_size);
     ::madvise(released.base, released.size, MADV_DONTNEED);
     unused_.push_back(released);
 }

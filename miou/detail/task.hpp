@@ -10,6 +10,7 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -173,6 +174,7 @@ private:
 
     void drop(std::uint32_t what) noexcept {
         const std::uint32_t before = references_.load(memory_order_acquire);
+        assert(what == handle ? before >= handle : (before & what) != 0);
         // The only reference left is this one: nobody can add another, so no atomic write is due.
         if (before == what)
             return delete this;
@@ -194,7 +196,10 @@ public:
         : self_{running} {
         ++self_.shields;
     }
-    ~shield() { --self_.shields; }
+    ~shield() {
+        assert(self_.shields != 0);
+        --self_.shields;
+    }
     shield(const shield&) = delete;
     shield& operator=(const shield&) = delete;
 

@@ -7,6 +7,7 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include <cassert>
 #include <exception>
 #include <mutex>
 
@@ -41,9 +42,16 @@ public:
     [[nodiscard]] lock guard() noexcept { return lock{guard_}; }
 
     // With the guard held, which the lock proves.
-    bool empty(const lock&) const noexcept { return waiters_.empty(); }
-    void push(const lock&, waiter& w) noexcept { waiters_.push_back(w); }
-    waiter* pop(const lock&) noexcept {
+    bool empty([[maybe_unused]] const lock& held) const noexcept {
+        assert(proves(held));
+        return waiters_.empty();
+    }
+    void push([[maybe_unused]] const lock& held, waiter& w) noexcept {
+        assert(proves(held) && !w.place.is_linked() && w.woken.is_initial());
+        waiters_.push_back(w);
+    }
+    waiter* pop([[maybe_unused]] const lock& held) noexcept {
+        assert(proves(held));
         if (waiters_.empty())
             return nullptr;
         waiter& first = waiters_.front();
@@ -73,6 +81,10 @@ public:
     }
 
 private:
+    bool proves(const lock& held) const noexcept {
+        return held.owns_lock() && held.mutex() == &guard_;
+    }
+
     template <class F>
     bool leave(waiter& w, F&& when_left) {
         if (const lock held = guard(); w.place.is_linked()) {
