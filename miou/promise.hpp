@@ -230,14 +230,14 @@ call(call_options options, F&& fn, boost::source_location site = BOOST_CURRENT_L
 /// is cancelled meanwhile; never what the child threw. Suspends unless the child has finished;
 /// cancellable. OCaml: `Miou.await`.
 template <class T>
-result<T> await(const promise<T>& p) {
+[[nodiscard]] result<T> await(const promise<T>& p) {
     static_assert(std::is_void_v<T> || std::is_copy_constructible_v<T>,
                   "the value cannot be copied out of the promise: await(std::move(p))");
     detail::await_promise(p.task(), "miou::await");
     return p.task().outcome();
 }
 template <class T>
-result<T> await(promise<T>&& p) {
+[[nodiscard]] result<T> await(promise<T>&& p) {
     detail::await_promise(p.task(), "miou::await");
     return p.task().take();
 }

@@ -50,7 +50,7 @@ void bind_and_listen(bind_and_listen_options options, const file_descr& f, const
 std::pair<file_descr, sockaddr> accept(const file_descr& f);
 std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr& f);
 void connect(const file_descr& f, const sockaddr& address);
-std::size_t read(const file_descr& f, mutable_view buffer, slice part = {});
+[[nodiscard]] std::size_t read(const file_descr& f, mutable_view buffer, slice part = {});
 void really_read(const file_descr& f, mutable_view buffer, slice part = {});
 void write(const file_descr& f, const_view buffer, slice part = {});
 std::pair<std::size_t, sockaddr> recvfrom(const file_descr& f, mutable_view buffer, slice part = {},

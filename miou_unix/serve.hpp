@@ -40,13 +40,14 @@ using connection_handler = miou::unique_function<void(file_descr connection, soc
 ///
 /// A connection is closed when `handle` has ended, unless it was released. What `handle` throws
 /// ends that connection alone, and is logged as `drain` does. When the system is out of
-/// descriptors, clients wait in the queue. Throws what `accept` throws otherwise; the connections
+/// descriptors or memory, clients wait in the queue, and `serve` tries again every 100 ms. Passing
+/// errors of the network are passed over. Throws what `accept` throws otherwise; the connections
 /// are cancelled then, as when the running task is. Suspends; cancellable. No OCaml counterpart.
-std::vector<std::string> serve(serve_options options, const file_descr& listening,
-                               stop_request stop, connection_handler handle,
-                               boost::source_location site = BOOST_CURRENT_LOCATION);
-std::vector<std::string> serve(const file_descr& listening, stop_request stop,
-                               connection_handler handle,
-                               boost::source_location site = BOOST_CURRENT_LOCATION);
+[[nodiscard]] std::vector<std::string> serve(serve_options options, const file_descr& listening,
+                                             stop_request stop, connection_handler handle,
+                                             boost::source_location site = BOOST_CURRENT_LOCATION);
+[[nodiscard]] std::vector<std::string> serve(const file_descr& listening, stop_request stop,
+                                             connection_handler handle,
+                                             boost::source_location site = BOOST_CURRENT_LOCATION);
 
 } // namespace miou_unix

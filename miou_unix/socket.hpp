@@ -59,8 +59,8 @@ void connect(const file_descr& f, const sockaddr& address);
 /// Reads what there is, at least one byte, into `buffer`; returns how many, 0 at the end of the
 /// stream (or for an empty buffer). Throws `std::invalid_argument` for a datagram socket, and for a
 /// slice that is not within the buffer. OCaml: `Miou_unix.read`.
-std::size_t read(const file_descr& f, mutable_view buffer);
-std::size_t read(const file_descr& f, mutable_view buffer, slice part);
+[[nodiscard]] std::size_t read(const file_descr& f, mutable_view buffer);
+[[nodiscard]] std::size_t read(const file_descr& f, mutable_view buffer, slice part);
 
 /// Fills `buffer`. Throws `boost::system::system_error` (`asio::error::eof`) when the stream ends
 /// before; otherwise like `read`. OCaml: `Miou_unix.really_read`.
@@ -81,7 +81,8 @@ void write_all(const file_descr& f, pieces<const_view>& from);
 /// The same for memory in several pieces, in the order of the sequence; as many pieces as the
 /// system takes in one call (32) are read or written by one. `read` fills the first of them.
 template <class S>
-requires buffer_sequence<S, mutable_view> std::size_t read(const file_descr& f, const S& buffers) {
+requires buffer_sequence<S, mutable_view>
+[[nodiscard]] std::size_t read(const file_descr& f, const S& buffers) {
     std::size_t got = 0;
     detail::in_pieces<mutable_view>(buffers, [&](detail::pieces<mutable_view>& some) {
         got = detail::read_some(f, some);

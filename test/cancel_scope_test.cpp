@@ -207,7 +207,7 @@ TEST(cancel_scope, a_child_whose_handle_is_dropped_is_cancelled_and_awaited) {
                 } const mine{alive};
                 test::forever();
             });
-            miou::await(child);
+            static_cast<void>(miou::await(child));
         }));
         EXPECT_EQ(alive, 0);
         miou::await_exn(other);
@@ -351,7 +351,7 @@ TEST(cancel_scope, it_bounds_a_destructor_that_runs_during_unwinding) {
                 cancel_scope scope;
                 const auto other = miou::async([&] { scope.cancel(); });
                 bounded = !scope.run(test::forever);
-                miou::await(other);
+                static_cast<void>(miou::await(other));
             }
         };
         const auto victim = miou::async([&] {

@@ -43,7 +43,7 @@ namespace errc = boost::system::errc;
 void read_for_ever(const miou_unix::file_descr& f) {
     char byte[1];
     for (;;)
-        miou_unix::read(f, byte);
+        static_cast<void>(miou_unix::read(f, byte));
 }
 
 /// Writes until it throws.

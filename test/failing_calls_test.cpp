@@ -103,9 +103,10 @@ void serve_during(F&& during) {
     const auto listening = test::listen_on_loopback();
     const miou_unix::stop_request stop;
     const auto server = test::anywhere([&] {
-        miou_unix::serve(listening, stop, [](miou_unix::file_descr f, miou_unix::sockaddr) {
-            miou_unix::write(f, "welcome");
-        });
+        [[maybe_unused]] const auto cut_off =
+            miou_unix::serve(listening, stop, [](miou_unix::file_descr f, miou_unix::sockaddr) {
+                miou_unix::write(f, "welcome");
+            });
     });
     during();
     const auto client = miou_unix::tcpv4();
@@ -142,8 +143,8 @@ TEST(serve, ends_by_an_error_that_does_not_pass) {
         const auto listening = test::listen_on_loopback();
         of_accept.add(EINVAL);
         EXPECT_EQ(error_of([&] {
-                      miou_unix::serve(listening, {},
-                                       [](miou_unix::file_descr, miou_unix::sockaddr) {});
+                      [[maybe_unused]] const auto cut_off = miou_unix::serve(
+                          listening, {}, [](miou_unix::file_descr, miou_unix::sockaddr) {});
                   }),
                   errc::invalid_argument);
     });

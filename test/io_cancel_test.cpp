@@ -53,7 +53,7 @@ TEST(cancelled_io, a_read_leaves_nothing) {
         const auto [from, to] = test::pipe();
         leaves_nothing([f = from] {
             char byte[1];
-            miou_unix::read(f, byte);
+            static_cast<void>(miou_unix::read(f, byte));
         });
     });
 }
@@ -65,7 +65,7 @@ TEST(cancelled_io, a_read_leaves_nothing_in_any_stage) {
             bool read = false; // here, so that nothing is ordered by another domain
             const auto reader = miou::async([&, f = from] {
                 char two[2];
-                miou_unix::read(f, two);
+                static_cast<void>(miou_unix::read(f, two));
                 read = true;
             });
             miou::yield(); // it has asked the reactor
@@ -144,7 +144,7 @@ TEST(cancelled_io, a_reader_for_whom_there_is_always_something_ends) {
         const auto reader = miou::async([f = from] {
             char buffer[100];
             for (;;)
-                miou_unix::read(f, buffer);
+                static_cast<void>(miou_unix::read(f, buffer));
         });
         for (int i = 0; i < 10; ++i)
             miou::yield();
@@ -184,7 +184,7 @@ TEST(cancelled_io, what_was_parked_for_the_cancelled_goes_to_the_next) {
         for (int i = 0; i < 50; ++i) {
             const auto reader = test::anywhere([f = from] {
                 char byte[1];
-                miou_unix::read(f, byte);
+                static_cast<void>(miou_unix::read(f, byte));
             });
             miou::yield();
             miou::cancel(reader);

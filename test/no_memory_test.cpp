@@ -592,11 +592,12 @@ int server() {
                 }
             }
         });
-        miou_unix::serve({.grace = 0ms}, listening, stop,
-                         [count = counted{}](const file_descr& connection, miou_unix::sockaddr) {
-                             miou_unix::write(connection, std::string(1, read_byte(connection)));
-                             throw expected_failure{};
-                         });
+        [[maybe_unused]] const auto cut_off = miou_unix::serve(
+            {.grace = 0ms}, listening, stop,
+            [count = counted{}](const file_descr& connection, miou_unix::sockaddr) {
+                miou_unix::write(connection, std::string(1, read_byte(connection)));
+                throw expected_failure{};
+            });
         miou::await_exn(client);
         return 1;
     });

@@ -311,8 +311,10 @@ TEST(run, after_a_broken_rule_no_wait_for_a_child_returns) {
                      miou::still_has_children);
         return was_cancelled && !ran_on;
     };
-    EXPECT_TRUE(torn_down([](auto guilty) { miou::await(miou::async(guilty)); }));
-    EXPECT_TRUE(torn_down([](auto guilty) { miou::await(test::anywhere(guilty)); }));
+    EXPECT_TRUE(
+        torn_down([](auto guilty) { static_cast<void>(miou::await(miou::async(guilty))); }));
+    EXPECT_TRUE(
+        torn_down([](auto guilty) { static_cast<void>(miou::await(test::anywhere(guilty))); }));
     EXPECT_TRUE(torn_down([](auto guilty) { miou::await_one({test::anywhere(guilty)}); }));
     EXPECT_TRUE(torn_down([](auto guilty) { miou::await_first({miou::async(guilty)}); }));
     EXPECT_TRUE(torn_down([](auto guilty) {

@@ -188,7 +188,8 @@ TEST(serve, cancelling_it_cancels_the_connections) {
     on_reactor([] {
         const auto listening = test::listen_on_loopback();
         const auto server = test::anywhere([listening] {
-            miou_unix::serve(listening, {}, [](file_descr f, sockaddr) { echo(f); });
+            [[maybe_unused]] const auto cut_off =
+                miou_unix::serve(listening, {}, [](file_descr f, sockaddr) { echo(f); });
         });
         const auto client = connect_to(miou_unix::getsockname(listening));
         EXPECT_TRUE(is_echoed(client));

@@ -162,7 +162,7 @@ TEST(handlers, one_that_throws_ends_the_run_and_everybody_unwinds) {
                                         const auto reader = miou::async([&, f = from] {
                                             char byte[1];
                                             try {
-                                                miou_unix::read(f, byte);
+                                                static_cast<void>(miou_unix::read(f, byte));
                                             } catch (const miou::cancelled&) {
                                                 unwound = true;
                                                 throw;

@@ -159,7 +159,8 @@ TEST(messages, of_calls_outside_of_a_task_name_the_call) {
                                "miou_unix::resolve"));
     EXPECT_TRUE(test::contains(text_of([] {
                                    char byte[1];
-                                   miou_unix::read(test::socket_pair().first, byte);
+                                   static_cast<void>(
+                                       miou_unix::read(test::socket_pair().first, byte));
                                }),
                                "miou_unix::read"));
 }
@@ -169,7 +170,7 @@ TEST(messages, of_errors_name_the_call_and_no_source_of_asio) {
         const auto [client, server] = test::tcp_pair();
         const auto reader = miou::async([f = client] {
             char byte[1];
-            miou_unix::read(f, byte);
+            static_cast<void>(miou_unix::read(f, byte));
         });
         miou_unix::sleep(0.001);
         test::reset(server);
@@ -182,7 +183,7 @@ TEST(messages, of_errors_name_the_call_and_no_source_of_asio) {
         auto again = miou_unix::of_file_descr(miou_unix::to_file_descr(from));
         const auto registered = test::message_of<boost::system::system_error>([&] {
             char byte[1];
-            miou_unix::read(again, byte);
+            static_cast<void>(miou_unix::read(again, byte));
         });
         EXPECT_EQ(registered, "miou_unix::read: File exists [system:17]");
         again.release();

@@ -53,7 +53,7 @@ double care(std::size_t tasks) {
     return collect_orphans(tasks, [](miou::orphans<void>& children) {
         while (const auto found = miou::care(children))
             if (*found)
-                miou::await(**found);
+                static_cast<void>(miou::await(**found));
             else
                 miou::yield();
     });
@@ -69,7 +69,7 @@ double get(std::size_t tasks) {
 double take(std::size_t tasks) {
     return collect_orphans(tasks, [](miou::orphans<void>& children) {
         while (const auto found = miou::take(children))
-            miou::await(*found);
+            static_cast<void>(miou::await(*found));
     });
 }
 

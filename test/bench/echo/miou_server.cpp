@@ -17,10 +17,11 @@ void echo(const miou_unix::file_descr& client, std::size_t size) {
 }
 
 void serve(int listening, std::size_t buffer) {
-    miou_unix::serve(miou_unix::of_file_descr(listening), miou_unix::stop_request::on({}),
-                     [buffer](const miou_unix::file_descr& client, const miou_unix::sockaddr&) {
-                         echo(client, buffer);
-                     });
+    [[maybe_unused]] const auto cut_off =
+        miou_unix::serve(miou_unix::of_file_descr(listening), miou_unix::stop_request::on({}),
+                         [buffer](const miou_unix::file_descr& client, const miou_unix::sockaddr&) {
+                             echo(client, buffer);
+                         });
 }
 
 [[noreturn]] void compute() {
