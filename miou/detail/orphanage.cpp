@@ -24,7 +24,7 @@ void orphanage::add(task& child) noexcept {
 }
 
 void orphanage::on_collected(task& child) noexcept {
-    assert(child.collector == this && child.orphan.is_linked());
+    assert(child.collector == this && child.collected);
     running.erase(running.iterator_to(child));
     (child.error ? failed : succeeded).push_back(child);
 }
