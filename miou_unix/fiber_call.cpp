@@ -1,5 +1,6 @@
 #include "miou_unix/fiber_call.hpp"
 
+#include "miou/logs.hpp"
 #include "miou/promise.hpp"
 #include "miou_unix/reactor.hpp"
 #include "miou_unix/use_fiber.hpp"
@@ -9,6 +10,7 @@
 
 #include <string>
 #include <typeinfo>
+#include <utility>
 
 namespace miou_unix::detail {
 
@@ -46,11 +48,16 @@ public:
             try {
                 call_.signal_.emit(asio::cancellation_type::all);
             } catch (...) { // it is told again
+                if (!std::exchange(has_failed_, true))
+                    miou::logs::write(miou::logs::level::warning,
+                                      "use_fiber: cancelling an operation threw; it is tried again "
+                                      "each millisecond");
             }
     }
 
 private:
     fiber_call& call_;
+    bool has_failed_ = false;
 };
 
 fiber_call::fiber_call()

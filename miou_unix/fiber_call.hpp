@@ -30,7 +30,7 @@ public:
     bool awaits_handler() const noexcept {
         return (held_.load(std::memory_order_acquire) & handler) != 0;
     }
-    void give_handler_back() noexcept; // out of line, as all that Asio's own code need not contain
+    void give_handler_back() noexcept; // not inline: the handler becomes part of Asio's code
 
 private:
     static constexpr unsigned room = 1, handler = 2, block = 4; // the blocks are counted

@@ -59,10 +59,10 @@ struct use_fiber_t {
 /// the library drops the handler without calling it. It names no line of the library's source.
 ///
 /// Suspends unless the operation completes at once; cancellable: when the task is cancelled, the
-/// operation is (by its cancellation slot, on this domain), and the call waits for its handler, and
-/// until all memory that the library has taken from the handler's allocator was given back. Then
-/// it throws `miou::cancelled`, and nothing of the operation is queued anywhere. One that ignores
-/// its slot, like `async_resolve`, is waited for.
+/// operation is (by its cancellation slot, in a handler of this domain), and the call waits for its
+/// handler, and until all memory that the library has taken from the handler's allocator was given
+/// back. Then it throws `miou::cancelled`, and nothing of the operation is queued anywhere. One
+/// that ignores its slot, like `async_resolve`, is waited for.
 ///
 /// What completed is returned none the less, and the next call throws `miou::cancelled`: a success,
 /// and whatever the handler is given that does not begin with an error, as with

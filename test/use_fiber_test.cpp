@@ -30,6 +30,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <tuple>
 #include <type_traits>
@@ -392,13 +393,14 @@ TEST(use_fiber, what_completed_before_the_cancellation_is_not_lost) {
 TEST(use_fiber, what_a_finished_operation_has_left_in_its_slot_is_not_called) {
     on_reactor([] {
         int calls = 0;
+        const auto executor = miou_unix::executor();
         const auto task = miou::async([&] {
             async_by<void(error_code)>(
                 [&](auto handler) {
                     auto slot = asio::get_associated_cancellation_slot(handler);
                     slot.assign([&, h = std::move(handler)](asio::cancellation_type) mutable {
                         ++calls;
-                        asio::post(miou_unix::executor(), [h = std::move(h)]() mutable {
+                        asio::post(executor, [h = std::move(h)]() mutable {
                             h(asio::error::operation_aborted);
                         });
                     });
@@ -412,6 +414,8 @@ TEST(use_fiber, what_a_finished_operation_has_left_in_its_slot_is_not_called) {
 }
 
 TEST(use_fiber, a_cancellation_that_cannot_be_told_is_told_again) {
+    int lines = 0; // not one for each time
+    miou::logs::set_sink([&](miou::logs::level, std::string_view) { ++lines; });
     on_reactor([] {
         int calls = 0;
         const auto task = miou::async([&] {
@@ -431,6 +435,8 @@ TEST(use_fiber, a_cancellation_that_cannot_be_told_is_told_again) {
         EXPECT_EQ(calls, 3);
         EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(task)));
     });
+    miou::logs::set_sink({});
+    EXPECT_EQ(lines, 1);
 }
 
 TEST(use_fiber, a_call_ends_when_the_library_has_given_back_all_its_memory) {
