@@ -1,8 +1,10 @@
 #include "miou/condition.hpp"
 
-#include "miou/promise.hpp"
+#include "miou/detail/scheduler.hpp"
 
+#include <optional>
 #include <system_error>
+#include <utility>
 
 namespace miou {
 namespace {
@@ -13,10 +15,10 @@ namespace {
 }
 
 void lock_again(mutex& m) {
-    if (detail::in_task())
-        uncancellable([&] { m.lock(); });
-    else
-        m.lock();
+    std::optional<detail::shield> until_locked;
+    if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
+        until_locked.emplace(here->current());
+    m.lock();
 }
 
 } // namespace

@@ -22,6 +22,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -242,6 +243,79 @@ TEST(serve, without_descriptors_clients_wait_and_nothing_spins) {
         EXPECT_EQ(miou::await_exn(server), names{});
     });
     miou::logs::set_sink({});
+}
+
+TEST(serve, the_log_of_a_failure_names_the_task_its_place_and_the_peer) {
+    std::string log;
+    miou::logs::set_sink([&](miou::logs::level, std::string_view line) { log += line; });
+    std::string peer;
+    on_reactor([&] {
+        const auto listening = test::listen_on_loopback();
+        const stop_request stop;
+        const auto server = miou::async([&] {
+            return miou_unix::serve(listening, stop,
+                                    [](file_descr, sockaddr) { throw std::runtime_error{"why"}; });
+        });
+        const auto client = connect_to(miou_unix::getsockname(listening));
+        peer = miou_unix::getsockname(client).to_string();
+        EXPECT_TRUE(is_closed(client));
+        stop.make();
+        miou::await_exn(server);
+        miou_unix::close(client);
+    });
+    miou::logs::set_sink({});
+    for (const std::string& part :
+         {std::string{"task "}, std::string{"serve_test.cpp:"}, peer, std::string{"failed: why"}})
+        EXPECT_TRUE(test::contains(log, part)) << log;
+}
+
+TEST(until, the_stop_ends_a_wait_on_whichever_domain_and_nothing_else) {
+    on_reactor([] {
+        const stop_request stop;
+        std::atomic<int> waiting = 0;
+        std::vector<miou::promise<bool>> idle;
+        for (int i = 0; i < 4; ++i)
+            idle.push_back(test::anywhere([&] {
+                const auto [from, to] = test::socket_pair();
+                char byte;
+                const auto got = miou_unix::until(stop, [&, f = from] {
+                    ++waiting;
+                    return miou_unix::read(f, {&byte, 1});
+                });
+                miou::yield(); // the task itself was not cancelled
+                return got.has_value();
+            }));
+        test::yield_until([&] { return waiting == 4; });
+        stop.make();
+        for (const auto& outcome : miou::await_all(idle))
+            EXPECT_FALSE(outcome.value());
+    });
+}
+
+TEST(until, returns_what_the_function_returns_and_nothing_is_left_of_it_after_that) {
+    on_reactor([] {
+        const stop_request stop;
+        EXPECT_EQ(miou_unix::until(stop, [] { return 1; }), 1);
+        EXPECT_TRUE(miou_unix::until(stop, [] { miou::yield(); }));
+        stop.make();
+        miou::yield();
+        EXPECT_EQ(miou_unix::until(stop, [] { return 2; }), 2); // it need not wait
+        EXPECT_FALSE(miou_unix::until(stop, test::forever));
+    });
+}
+
+TEST(until, a_stop_that_meets_the_end_of_the_function_harms_nobody) {
+    on_reactor([] {
+        for (int i = 0; i < test::scaled(2'000, 200); ++i) {
+            const stop_request stop;
+            const auto stopping = test::anywhere([&] { stop.make(); });
+            miou_unix::until(stop, [&] {
+                for (int turn = 0; turn < i % 5; ++turn)
+                    miou::yield();
+            });
+            miou::await_exn(stopping);
+        }
+    });
 }
 
 TEST(drain, refuses_times_that_make_no_sense_and_the_tasks_of_others) {
