@@ -31,7 +31,7 @@ TEST(guards, calls_of_streams_and_of_datagrams_refuse_each_other) { // Miou_unix
         const auto tcp = miou_unix::tcpv4();
         const auto [from, to] = test::pipe();
         char buffer[16];
-        EXPECT_THROW(miou_unix::read(udp, buffer), std::invalid_argument);
+        EXPECT_THROW(static_cast<void>(miou_unix::read(udp, buffer)), std::invalid_argument);
         EXPECT_THROW(miou_unix::really_read(udp, buffer), std::invalid_argument);
         EXPECT_THROW(miou_unix::write(udp, "x"), std::invalid_argument);
         EXPECT_THROW(miou_unix::accept(udp), std::invalid_argument);

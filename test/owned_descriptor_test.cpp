@@ -72,7 +72,7 @@ TEST(owned_descriptor, refuses_everybody_else) {
         const auto intruder = test::anywhere([&] {
             char byte[1];
             const std::vector<std::function<void()>> calls{
-                [&] { owned::read(f, byte); },
+                [&] { static_cast<void>(owned::read(f, byte)); },
                 [&] { owned::really_read(f, byte); },
                 [&] { owned::write(f, "x"); },
                 [&] { owned::accept(f); },

@@ -374,7 +374,7 @@ TEST(scope, a_handle_moved_into_a_sibling_leaves_the_duty_with_the_parent) {
                      auto child = miou::async([&] { mine.be_used(); }, child_site);
                      mine.wait_for(1);
                      const auto keeper = spawn_away([kept = std::move(child)] {
-                         EXPECT_THROW(miou::await(kept), miou::not_a_child);
+                         EXPECT_THROW(static_cast<void>(miou::await(kept)), miou::not_a_child);
                          EXPECT_THROW(miou::cancel(kept), miou::not_a_child);
                      });
                      miou::await_exn(keeper);

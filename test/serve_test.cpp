@@ -216,9 +216,11 @@ TEST(serve, a_listening_socket_that_somebody_else_closes_is_an_error) {
     on_reactor([] {
         const auto listening = test::listen_on_loopback();
         const auto closing = miou::async([&] { miou_unix::close(listening); });
-        EXPECT_EQ(
-            test::error_of([&] { miou_unix::serve(listening, {}, [](file_descr, sockaddr) {}); }),
-            boost::system::errc::bad_file_descriptor);
+        EXPECT_EQ(test::error_of([&] {
+                      [[maybe_unused]] const auto cut_off =
+                          miou_unix::serve(listening, {}, [](file_descr, sockaddr) {});
+                  }),
+                  boost::system::errc::bad_file_descriptor);
         miou::await_exn(closing);
     });
 }

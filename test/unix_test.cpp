@@ -78,11 +78,11 @@ TEST(run, domains_that_wait_for_each_other_use_no_processor_time) {
 TEST(run, nothing_of_it_works_outside_of_it) {
     const auto [from, to] = test::pipe();
     char byte[1];
-    EXPECT_THROW(miou_unix::read(from, byte), miou::rule_violation);
+    EXPECT_THROW(static_cast<void>(miou_unix::read(from, byte)), miou::rule_violation);
     EXPECT_THROW(miou_unix::write(to, "x"), miou::rule_violation);
     miou::run({.domains = domains()}, [f = from] {
         char read_there[1];
-        EXPECT_THROW(miou_unix::read(f, read_there), miou::no_select_provided);
+        EXPECT_THROW(static_cast<void>(miou_unix::read(f, read_there)), miou::no_select_provided);
     });
 }
 
@@ -126,7 +126,7 @@ TEST(run, what_is_closed_in_a_run_inside_of_it_is_closed_at_once) {
             const auto [client, server] = test::tcp_pair();
             const auto reader = miou::async([f = server] {
                 char byte[1];
-                return error_of([&] { miou_unix::read(f, byte); });
+                return error_of([&] { static_cast<void>(miou_unix::read(f, byte)); });
             });
             miou_unix::sleep(0.001); // it is registered here
             ::timeval patience{.tv_sec = 20, .tv_usec = 0};
