@@ -70,12 +70,12 @@ private:
         std::optional<scheduler> self;
         const bool entered = boot(self, number);
         if (number == 0 && entered)
-            start_root(*self);
+            settle_root(*self);
         // A task may send to every domain, so the first one waits until they all exist.
         booted_.arrive_and_wait();
         if (!boot_failure_) {
             if (number == 0)
-                adopt_kept_signals(*self);
+                start_root(*self);
             self->run();
         }
         if (number == 0 && entered)
@@ -99,15 +99,16 @@ private:
         }
     }
 
-    void start_root(scheduler& dom0) noexcept {
+    /// Before any domain may fail, which cancels the root.
+    void settle_root(scheduler& dom0) noexcept {
         run_.root.home = &dom0;
         run_.root.uid = dom0.next_uid();
+    }
+
+    void start_root(scheduler& dom0) noexcept {
         dom0.record<trace::spawn>(run_.root, std::optional<promise_uid>{}, dom0.uid(),
                                   trace::spawn_kind::async);
         dom0.push(run_.root);
-    }
-
-    void adopt_kept_signals(scheduler& dom0) noexcept {
         try {
             adopt_signals(dom0);
         } catch (...) {
