@@ -322,6 +322,8 @@ constexpr code_points unseen[] = {
     {0xe0000, 0xe0fff}};
 
 bool is_in(std::span<const code_points> table, char32_t c) {
+    if (c >= ' ' && c < 0x7f) // nearly always
+        return false;
     return std::ranges::any_of(table,
                                [=](code_points each) { return each.first <= c && c <= each.last; });
 }
