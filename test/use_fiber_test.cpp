@@ -571,8 +571,9 @@ TEST(use_fiber, is_refused_outside_of_a_task_and_without_a_reactor) {
         async_by<void(error_code)>([](auto) { ADD_FAILURE() << "started"; }, use_fiber);
     };
     const auto text = [](auto&& fn) { return test::message_of<miou::outside_of_task>(fn); };
-    EXPECT_EQ(text(call), "miou_unix::use_fiber was called outside of a task");
-    EXPECT_EQ(text(miou_unix::executor), "miou_unix::executor was called outside of a task");
+    EXPECT_EQ(text(call), "miou_unix::use_fiber was called outside of a task of miou::run");
+    EXPECT_EQ(text(miou_unix::executor),
+              "miou_unix::executor was called outside of a task of miou::run");
     miou::run({.domains = domains()}, [&] {
         EXPECT_THROW(call(), miou::no_select_provided);
         EXPECT_THROW(miou_unix::executor(), miou::no_select_provided);
