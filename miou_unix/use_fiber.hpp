@@ -65,10 +65,10 @@ struct use_fiber_t {
 /// that ignores its slot, like `async_resolve`, is waited for.
 ///
 /// What completed is returned none the less, and the next call throws `miou::cancelled`: a success,
-/// and whatever the handler is given that does not begin with an error, as with
-/// `asio::as_tuple(use_fiber)`. `use_fiber[error]` also returns the number of bytes, with the
-/// error, when some were transferred before the cancellation; `use_fiber` cannot, as it cannot with
-/// other errors: pass `use_fiber[error]` where the rest of the stream is still wanted.
+/// and whatever the handler is given that does not begin with an error. An operation of several
+/// steps that was cancelled has not completed, and `use_fiber[error]` throws `miou::cancelled`,
+/// too; where the rest of the stream is still wanted, `asio::as_tuple(use_fiber)` returns the error
+/// and how many bytes had been transferred.
 ///
 /// Throws `miou::outside_of_task` and `miou::no_select_provided` before anything is started.
 ///
@@ -158,21 +158,8 @@ auto returned(Tuple&& values) {
     (std::make_index_sequence<count>{});
 }
 
-/// Whether some bytes were transferred before the error: what Asio reports as a `std::size_t`.
-template <class... Args>
-bool has_transferred(const std::tuple<Args...>& values) noexcept {
-    const auto transferred = [](const auto& value) {
-        if constexpr (std::is_same_v<decltype(value), const std::size_t&>)
-            return value != 0;
-        else
-            return false;
-    };
-    return std::apply([&](const auto&... each) { return (transferred(each) || ...); }, values);
-}
-
 /// What `use_fiber` does with the error.
 struct error_thrower {
-    static constexpr bool returns_values = false; // that stand beside it
     void operator()(const boost::system::error_code& error) const {
         if (error)
             throw_without_location(error);
@@ -181,7 +168,6 @@ struct error_thrower {
 
 /// What `use_fiber[error]` does with it.
 struct error_store {
-    static constexpr bool returns_values = true;
     void operator()(const boost::system::error_code& error) const noexcept {
         to = without_location(error);
     }
@@ -209,7 +195,7 @@ public:
             const std::exception_ptr cancellation = call.wait();
             if (outcome.failure)
                 std::rethrow_exception(outcome.failure);
-            if (cancellation && !has_result<Report>(outcome))
+            if (cancellation && !has_completed(outcome))
                 std::rethrow_exception(cancellation);
         }
         if (!outcome.values)
@@ -226,16 +212,11 @@ private:
     static constexpr std::size_t skipped = has_error_code<Args...> || has_exception<Args...>;
     using result = decltype(returned<skipped>(std::declval<std::tuple<Args...>>()));
 
-    /// Whether there is something to return to a task that was cancelled.
-    template <class Report>
-    static bool has_result(const fiber_outcome<Args...>& outcome) noexcept {
-        if (!outcome.values)
-            return false;
+    static bool has_completed(const fiber_outcome<Args...>& outcome) noexcept {
         if constexpr (skipped != 0)
-            return !std::get<0>(*outcome.values) ||
-                   (Report::returns_values && has_transferred(*outcome.values));
+            return outcome.values && !std::get<0>(*outcome.values);
         else
-            return true;
+            return outcome.values.has_value();
     }
 
     template <class Report>

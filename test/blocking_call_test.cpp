@@ -144,14 +144,20 @@ TEST(blocking_call, that_has_begun_is_waited_for_and_its_outcome_is_not_lost) {
     });
 }
 
-TEST(blocking_call, workers_get_no_signals) {
+TEST(blocking_call, a_function_has_the_signal_mask_of_its_caller) {
     on_reactor([] {
-        blocking([] {
+        const auto blocks = [](int number) {
             sigset_t blocked;
             ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
-            EXPECT_TRUE(::sigismember(&blocked, SIGINT));
-            EXPECT_TRUE(::sigismember(&blocked, SIGTERM));
-        });
+            return ::sigismember(&blocked, number) == 1;
+        };
+        sigset_t one, before;
+        ::sigemptyset(&one);
+        ::sigaddset(&one, SIGUSR1);
+        ::pthread_sigmask(SIG_BLOCK, &one, &before);
+        EXPECT_TRUE(blocking([&] { return blocks(SIGUSR1) && !blocks(SIGTERM); }));
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        EXPECT_EQ(blocking([&] { return blocks(SIGUSR1); }), blocks(SIGUSR1));
     });
 }
 
