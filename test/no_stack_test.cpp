@@ -1,6 +1,7 @@
 // Calls that wait for children which get no stack. Each runs in a process of its own, since it
 // takes the address space away.
 
+#include "support/address_space.hpp"
 #include "support/sanitized.hpp"
 
 #include "miou/miou.hpp"
@@ -10,12 +11,10 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <thread>
@@ -33,7 +32,7 @@ using namespace std::chrono_literals;
 class no_stack_left {
 public:
     no_stack_left() {
-        limit_address_space();
+        test::limit_address_space(1u << 20);
         for (bool refused = false; !refused;) {
             miou::async(sleepers_, [] { miou_unix::sleep(1h); });
             miou::yield();
@@ -55,18 +54,6 @@ public:
     no_stack_left& operator=(const no_stack_left&) = delete;
 
 private:
-    static void limit_address_space() {
-        std::size_t pages = 0;
-        std::FILE* const statm = std::fopen("/proc/self/statm", "r");
-        if (statm == nullptr || std::fscanf(statm, "%zu", &pages) != 1)
-            std::_Exit(3);
-        std::fclose(statm);
-        const rlimit limit{pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (1u << 20),
-                           RLIM_INFINITY};
-        if (::setrlimit(RLIMIT_AS, &limit) != 0)
-            std::_Exit(4);
-    }
-
     miou::orphans<void> sleepers_;
 };
 
@@ -91,17 +78,7 @@ miou_unix::file_descr listening_socket() {
     return made;
 }
 
-class no_stack_death_test : public testing::Test {
-protected:
-    void SetUp() override {
-        testing::FLAGS_gtest_death_test_style = "threadsafe";
-        ::setenv("MALLOC_ARENA_MAX", "1", 1);
-    }
-    void TearDown() override {
-        testing::FLAGS_gtest_death_test_style = "fast";
-        ::unsetenv("MALLOC_ARENA_MAX");
-    }
-};
+using no_stack_death_test = test::fresh_process;
 
 TEST_F(no_stack_death_test, a_limited_call_needs_none) {
     const auto limited = [](int value) {

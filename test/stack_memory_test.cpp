@@ -1,6 +1,7 @@
 // The memory of stacks: given back, and never fatal to be without.
 
 #include "miou/miou.hpp"
+#include "support/address_space.hpp"
 #include "support/domains.hpp"
 #include "support/parking_lot.hpp"
 #include "support/process.hpp"
@@ -9,7 +10,6 @@
 #include <gtest/gtest.h>
 
 #include <malloc.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -122,19 +122,6 @@ TEST(stack, memory_goes_back_when_the_domain_idles_after_a_storm) {
 // The sanitizers' own allocators end the process when they get no memory.
 #if !TEST_SANITIZED
 
-/// From now on the process may have so much more address space, and no more.
-void limit_address_space(std::size_t more) {
-    std::size_t pages = 0;
-    std::FILE* const statm = std::fopen("/proc/self/statm", "r");
-    if (statm == nullptr || std::fscanf(statm, "%zu", &pages) != 1)
-        std::_Exit(3);
-    std::fclose(statm);
-    const rlimit limit{pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + more,
-                       RLIM_INFINITY};
-    if (::setrlimit(RLIMIT_AS, &limit) != 0)
-        std::_Exit(4);
-}
-
 /// Leaves the heap room of its own: what is short are stacks.
 void keep_heap(std::size_t bytes) {
     if (bytes == 0)
@@ -188,7 +175,7 @@ void classify(const miou::result<void>& outcome, counts& seen) {
                 lot.park();
             }));
         keep_heap(heap);
-        limit_address_space(32 * 1024 * kib);
+        test::limit_address_space(32 * 1024 * kib);
         const auto settled = [&] {
             return std::all_of(tasks.begin(), tasks.end(), [](const auto& each) {
                 return each.state() != miou::promise_state::running;
@@ -230,7 +217,7 @@ void classify(const miou::result<void>& outcome, counts& seen) {
         std::vector<miou::promise<void>> tasks;
         tasks.reserve(count);
         keep_heap(8 * 1024 * kib);
-        limit_address_space(32 * 1024 * kib);
+        test::limit_address_space(32 * 1024 * kib);
         for (miou::trigger& each : triggers)
             tasks.push_back(miou::call([&] {
                 ++started;
@@ -256,19 +243,7 @@ void classify(const miou::result<void>& outcome, counts& seen) {
     std::_Exit(some_of_each && as_expected ? 0 : 1);
 }
 
-/// Each in a process that begins afresh, so that it does not depend on the heap of other tests, and
-/// that has one heap only: each further one has address space in reserve.
-class stack_shortage_death_test : public testing::Test {
-protected:
-    void SetUp() override {
-        testing::FLAGS_gtest_death_test_style = "threadsafe";
-        ::setenv("MALLOC_ARENA_MAX", "1", 1);
-    }
-    void TearDown() override {
-        testing::FLAGS_gtest_death_test_style = "fast";
-        ::unsetenv("MALLOC_ARENA_MAX");
-    }
-};
+using stack_shortage_death_test = test::fresh_process;
 
 TEST_F(stack_shortage_death_test, tasks_without_a_stack_fail_and_the_others_are_unharmed) {
     EXPECT_EXIT(park_too_many(2'000, 8 * 1024 * kib, false), testing::ExitedWithCode(0), "");
