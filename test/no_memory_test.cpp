@@ -254,8 +254,8 @@ int leaked_resource() {
 }
 
 int hooks() {
-    return on_core([] {
-        int steps = 0;
+    int steps = 0; // hooks run until the end of the run
+    return on_core([&] {
         const auto good = miou::hook::add([&steps, mine = counted{}] { ++steps; });
         miou::hook::add([mine = counted{}] { throw expected_failure{}; });
         while (steps < 3)
