@@ -92,7 +92,7 @@ void fiber_call::abandon() noexcept {
             });
             ended_.await();
             library.unlink();
-            // What was dispatched to a strand when it was told may refer to the slot.
+            // What was queued when it was told, in a busy strand for example, refers to the slot.
             run_in_handler(executor_, [] {});
         }
         ended_.await();

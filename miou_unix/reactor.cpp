@@ -178,8 +178,8 @@ bool reactor::run_ready_handlers(std::size_t most_woken) {
     return any;
 }
 
-/// By the clock, not after the next handler: where a library dispatches what it is told to a
-/// strand, that is a handler, too.
+/// By the clock, not after the next handler: where a library queues what it is told, that is a
+/// handler, too.
 void reactor::tell_cancelled_later() noexcept {
     if (cancelled_.empty() || std::exchange(will_tell_again_, true))
         return;

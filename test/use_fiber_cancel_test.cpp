@@ -18,14 +18,17 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/execution.hpp>
 #include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/local/connect_pair.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/require.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
@@ -221,6 +224,11 @@ TEST(use_fiber_cancel, parallel_groups) {
     });
 }
 
+/// An executor on which nothing runs at once, not even what is dispatched in a handler.
+auto queueing() {
+    return asio::require(executor(), asio::execution::blocking.never);
+}
+
 awaitable<void> wait_for_ever() {
     for (;;) {
         asio::steady_timer timer{co_await this_coro::executor, 1ms};
@@ -239,6 +247,7 @@ TEST(use_fiber_cancel, coroutines) {
         auto [a, b] = connection();
         cancel_again_and_again([] { asio::co_spawn(executor(), wait_for_ever(), use_fiber); });
         cancel_again_and_again([&] { asio::co_spawn(executor(), read_for_ever(a), use_fiber); });
+        cancel_again_and_again([] { asio::co_spawn(queueing(), wait_for_ever(), use_fiber); });
     });
 }
 
@@ -250,6 +259,26 @@ TEST(use_fiber_cancel, coroutines_on_a_strand) {
         cancel_again_and_again([&] { asio::co_spawn(strand, read_for_ever(a), use_fiber); });
         const auto inner = asio::make_strand(strand);
         cancel_again_and_again([&] { asio::co_spawn(inner, wait_for_ever(), use_fiber); });
+    });
+}
+
+TEST(use_fiber_cancel, coroutines_that_end_while_what_they_were_told_waits_in_their_strand) {
+    on_every_domain([] {
+        const auto strand = asio::make_strand(executor());
+        for (int i = 0; i < times; ++i) {
+            miou::unique_function<void()> resume;
+            const auto wait_for_it = [&]() -> awaitable<void> {
+                co_await asio::async_initiate<decltype(use_awaitable), void()>(
+                    [&](auto handler) { resume = std::move(handler); }, use_awaitable);
+            };
+            const auto task =
+                miou::async([&] { asio::co_spawn(strand, wait_for_it(), use_fiber); });
+            test::yield_until([&] { return static_cast<bool>(resume); });
+            // When the cancelled task has asked for the telling, and before that comes.
+            const auto last_step = miou::async([&] { asio::post(strand, std::move(resume)); });
+            miou::cancel(task);
+            miou::await_exn(last_step);
+        }
     });
 }
 
@@ -340,10 +369,9 @@ int steps_of(const std::function<void()>& fn) {
 
 TEST(use_fiber_cancel, a_call_that_ignores_it_is_waited_for_without_spinning) {
     on_every_domain([] {
-        const auto strand = asio::make_strand(executor());
         bool ended = false;
         const auto task = miou::async([&] {
-            asio::co_spawn(strand, ignore_cancellation(), use_fiber);
+            asio::co_spawn(queueing(), ignore_cancellation(), use_fiber);
             ended = true; // it succeeded
         });
         miou::yield();
