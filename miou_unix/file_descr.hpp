@@ -64,8 +64,8 @@ private:
 file_descr of_file_descr(int fd);
 file_descr of_file_descr(of_file_descr_options options, int fd);
 
-/// The raw descriptor, which still belongs to `f`: who closes it under the hands of `f` lets `f`
-/// read, write and close what gets the number next. Throws EBADF if it was closed. Any thread.
+/// The raw descriptor, which still belongs to `f`. Do not close it: `f` would go on to read, write
+/// and close whatever gets the number next. Throws EBADF if it was closed. Any thread.
 /// OCaml: `Miou_unix.to_file_descr`.
 int to_file_descr(const file_descr& f);
 
