@@ -55,8 +55,7 @@ result<one_of<P...>> consume_nth(std::size_t chosen, const P&... promises) {
             return consume_as<Index, variant>(std::get<Index>(all));
         }...};
         return table[chosen](std::tie(promises...));
-    }
-    (std::index_sequence_for<P...>{});
+    }(std::index_sequence_for<P...>{});
 }
 
 } // namespace detail
@@ -64,15 +63,16 @@ result<one_of<P...>> consume_nth(std::size_t chosen, const P&... promises) {
 /// `await_all` over children of different types: a tuple of their outcomes, copied from lvalues and
 /// moved out of rvalues.
 template <detail::any_promise... P>
-requires(sizeof...(P) >
-         1) std::tuple<result<detail::promised_by<P>>...> await_all(P&&... promises) {
+requires(sizeof...(P) > 1)
+std::tuple<result<detail::promised_by<P>>...> await_all(P&&... promises) {
     return {await(std::forward<P>(promises))...};
 }
 
 /// `await_one` over children of different types: the index of the variant says which one finished;
 /// `void` is `std::monostate`.
 template <detail::any_promise... P>
-requires(sizeof...(P) > 1) result<detail::one_of<P...>> await_one(const P&... promises) {
+requires(sizeof...(P) > 1)
+result<detail::one_of<P...>> await_one(const P&... promises) {
     const std::array<detail::task*, sizeof...(P)> tasks{&promises.task()...};
     return detail::consume_nth(detail::await_any_promise(tasks, "miou::await_one"), promises...);
 }
@@ -80,7 +80,8 @@ requires(sizeof...(P) > 1) result<detail::one_of<P...>> await_one(const P&... pr
 /// `await_first` over children of different types: like `await_one`, but cancels the others, also
 /// those that have finished, and destroys their values.
 template <detail::any_promise... P>
-requires(sizeof...(P) > 1) result<detail::one_of<P...>> await_first(const P&... promises) {
+requires(sizeof...(P) > 1)
+result<detail::one_of<P...>> await_first(const P&... promises) {
     const std::array<detail::task*, sizeof...(P)> tasks{&promises.task()...};
     const std::size_t chosen = detail::await_any_promise(tasks, "miou::await_first");
     detail::cancel_promises(tasks, tasks[chosen], "miou::await_first");

@@ -30,7 +30,9 @@ public:
     static lazy from_val(U&& value) {
         return of(result<T>{boost::system::in_place_value, std::forward<U>(value)});
     }
-    static lazy from_val() requires std::is_void_v<T> {
+    static lazy from_val()
+    requires std::is_void_v<T>
+    {
         return of(result<T>{boost::system::in_place_value});
     }
     /// Computed by `fn()` when it is first forced. OCaml: `Lazy.from_fun`.

@@ -27,8 +27,8 @@ public:
               std::forward<T>(value), std::forward<F>(finally))} {}
     /// Without a value: `finally()`.
     template <class F>
-    requires std::is_invocable_v < std::decay_t<F>
-    & > explicit ownership(F&& finally)
+    requires std::is_invocable_v<std::decay_t<F>&>
+    explicit ownership(F&& finally)
         : ownership{nullptr, [fn = std::forward<F>(finally)](std::nullptr_t) mutable { fn(); }} {}
 
     /// Makes the running task the owner. Throws `std::invalid_argument` if it is already, and

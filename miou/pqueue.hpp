@@ -29,7 +29,9 @@ public:
     std::size_t size() const noexcept { return heap_.size(); }
 
     /// A copy of the smallest element.
-    std::optional<T> find_min() const requires std::copy_constructible<T> {
+    std::optional<T> find_min() const
+    requires std::copy_constructible<T>
+    {
         return is_empty() ? std::nullopt : std::optional<T>{heap_.front()};
     }
     /// The smallest element, until the queue is changed. Throws `empty`.

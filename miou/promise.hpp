@@ -139,7 +139,8 @@ promise<result_of<F>> call_with(const call_options& options, orphanage* collecto
 /// write instead.
 struct different_promises {
     template <class... T>
-    requires(sizeof...(T) > 1) different_promises(const promise<T>&...) {
+    requires(sizeof...(T) > 1)
+    different_promises(const promise<T>&...) {
         static_assert(sizeof...(T) == 0,
                       "miou: these tasks return different types (a function that only throws "
                       "returns void): write await_first(p, q), not await_first({p, q})");
@@ -197,7 +198,8 @@ decltype(auto) taken_from(Element& element) noexcept {
 /// with orphans, `std::invalid_argument` if another task owns them. Does not suspend.
 /// OCaml: `Miou.async`.
 template <class F>
-requires std::invocable<std::decay_t<F> &&> [[nodiscard]] promise<detail::result_of<F>>
+requires std::invocable<std::decay_t<F>&&>
+[[nodiscard]] promise<detail::result_of<F>>
 async(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return detail::async_with({}, nullptr, std::forward<F>(fn), site);
 }
@@ -213,7 +215,8 @@ async(async_options options, F&& fn, boost::source_location site = BOOST_CURRENT
 /// `std::invalid_argument` for a pin that is the caller's own domain, dom0, or does not exist.
 /// Does not suspend. OCaml: `Miou.call`.
 template <class F>
-requires std::invocable<std::decay_t<F> &&> [[nodiscard]] promise<detail::result_of<F>>
+requires std::invocable<std::decay_t<F>&&>
+[[nodiscard]] promise<detail::result_of<F>>
 call(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return detail::call_with({}, nullptr, std::forward<F>(fn), site);
 }

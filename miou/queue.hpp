@@ -57,7 +57,9 @@ public:
     }
 
     /// A copy of the first element. Throws `empty` and what copying throws.
-    T peek() const requires std::copy_constructible<T> {
+    T peek() const
+    requires std::copy_constructible<T>
+    {
         const chain seen = snapshot();
         if (!seen.first)
             throw empty{};
@@ -80,7 +82,9 @@ public:
     }
 
     /// Copies of all that the queue held at one moment.
-    std::vector<T> to_list() const requires std::copy_constructible<T> {
+    std::vector<T> to_list() const
+    requires std::copy_constructible<T>
+    {
         chain seen = snapshot();
         std::vector<T> copies;
         copies.reserve(seen.size);

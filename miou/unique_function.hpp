@@ -21,7 +21,8 @@ public:
 
     template <class F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, unique_function> &&
-             std::is_invocable_r_v<R, std::decay_t<F>&, Args...>) unique_function(F&& fn)
+             std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
+    unique_function(F&& fn)
         : target_{std::make_unique<holder<std::decay_t<F>>>(std::forward<F>(fn))} {}
 
     explicit operator bool() const noexcept { return target_ != nullptr; }

@@ -21,11 +21,11 @@ concept raw_buffer = requires(const B& b) {
 
 /// Contiguous elements whose bytes are their value.
 template <class R>
-concept plain_range = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
-                      !raw_buffer<std::remove_cvref_t<R>> &&
-                      !raw_buffer<std::ranges::range_value_t<R>> &&
-                      !std::is_pointer_v<std::ranges::range_value_t<R>> &&
-                      std::is_trivially_copyable_v<std::ranges::range_value_t<R>>;
+concept plain_range =
+    std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
+    !raw_buffer<std::remove_cvref_t<R>> && !raw_buffer<std::ranges::range_value_t<R>> &&
+    !std::is_pointer_v<std::ranges::range_value_t<R>> &&
+    std::is_trivially_copyable_v<std::ranges::range_value_t<R>>;
 
 /// The size of `range` in bytes.
 template <std::ranges::contiguous_range R>
@@ -70,8 +70,8 @@ struct const_view {
     const_view(const B& buffer) noexcept
         : const_view{buffer.data(), buffer.size()} {}
     template <plain_range R>
-    requires(!std::is_array_v<std::remove_reference_t<R>>) const_view(R&& range)
-    noexcept
+    requires(!std::is_array_v<std::remove_reference_t<R>>)
+    const_view(R&& range) noexcept
         : const_view{std::ranges::data(range), bytes_of(range)} {}
 };
 

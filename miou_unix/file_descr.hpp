@@ -7,7 +7,9 @@
 
 namespace miou_unix {
 
+namespace detail {
 class descriptor_state;
+}
 
 /// What `of_file_descr` does to the descriptor it is given.
 struct of_file_descr_options {
@@ -39,14 +41,14 @@ public:
 
     friend bool operator==(const file_descr&, const file_descr&) noexcept = default;
     friend std::size_t hash_value(const file_descr& f) noexcept {
-        return std::hash<std::shared_ptr<descriptor_state>>{}(f.state_);
+        return std::hash<std::shared_ptr<detail::descriptor_state>>{}(f.state_);
     }
 
     // For the functions of miou_unix.
-    explicit file_descr(std::shared_ptr<descriptor_state> state) noexcept
+    explicit file_descr(std::shared_ptr<detail::descriptor_state> state) noexcept
         : state_{std::move(state)} {}
     /// Throws `std::invalid_argument`, naming `caller`, if this was moved from.
-    descriptor_state& state(const char* caller) const {
+    detail::descriptor_state& state(const char* caller) const {
         if (!state_)
             refuse_moved_from(caller);
         return *state_;
@@ -55,7 +57,7 @@ public:
 private:
     [[noreturn]] static void refuse_moved_from(const char* caller);
 
-    std::shared_ptr<descriptor_state> state_;
+    std::shared_ptr<detail::descriptor_state> state_;
 };
 
 /// Takes over `fd`: of a socket, a pipe, a terminal, an eventfd. Throws

@@ -94,9 +94,7 @@ private:
 
 /// Where a system call puts an address.
 struct sockaddr_buffer {
-    struct ::sockaddr* data() noexcept {
-        return reinterpret_cast<struct ::sockaddr*>(&storage);
-    }
+    struct ::sockaddr* data() noexcept { return reinterpret_cast<struct ::sockaddr*>(&storage); }
     sockaddr value() { return {data(), size}; }
 
     ::sockaddr_storage storage{};

@@ -3,7 +3,7 @@
 
 #include "miou/cancel_scope.hpp"
 #include "miou_unix/clock.hpp"
-#include "miou_unix/timer_queue.hpp"
+#include "miou_unix/detail/timer_queue.hpp"
 
 #include <boost/assert/source_location.hpp>
 #include <boost/system/system_error.hpp>
@@ -16,8 +16,6 @@
 
 namespace miou_unix {
 
-class reactor;
-
 /// What `with_timeout` and `with_deadline` throw: its code is `asio::error::timed_out` (ETIMEDOUT),
 /// its text says which limit it was: `miou_unix::with_timeout of 2 s at server.cpp:81`.
 class timed_out : public boost::system::system_error {
@@ -26,6 +24,8 @@ public:
 };
 
 namespace detail {
+
+class reactor;
 
 /// A cancel scope with a timer.
 class time_limit final : timer {

@@ -1,7 +1,7 @@
 // Any asynchronous operation of Asio, or of a library built on it, as a plain call.
 #pragma once
 
-#include "miou_unix/fiber_call.hpp"
+#include "miou_unix/detail/fiber_call.hpp"
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/error.hpp>
@@ -37,8 +37,7 @@ struct use_fiber_t {
         template <class Other>
         requires(!std::is_same_v<Other, executor_with_default> &&
                  std::is_convertible_v<const Other&, Executor>)
-            executor_with_default(const Other& from)
-        noexcept
+        executor_with_default(const Other& from) noexcept
             : Executor{from} {}
     };
     /// `Object`, a socket for example, that takes `use_fiber` where no token is given.
@@ -154,8 +153,7 @@ auto returned(Tuple&& values) {
     else if constexpr (count > 1)
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
             return std::tuple{std::get<Skipped + I>(std::move(values))...};
-        }
-    (std::make_index_sequence<count>{});
+        }(std::make_index_sequence<count>{});
 }
 
 /// What `use_fiber` does with the error.

@@ -2,7 +2,7 @@
 // the floor: the least that any limit must do.
 #include "measure.hpp"
 
-#include "miou_unix/reactor.hpp"
+#include "miou_unix/detail/reactor.hpp"
 #include "miou_unix/run.hpp"
 #include "miou_unix/timeout.hpp"
 
@@ -16,7 +16,7 @@ namespace {
 constexpr int laps = 200'000;
 constexpr int repetitions = 21;
 
-struct silent final : miou_unix::timer {
+struct silent final : miou_unix::detail::timer {
     void go_off() noexcept override {}
 };
 
@@ -32,7 +32,7 @@ double ns_of(F lap) {
 
 int main() {
     miou_unix::run({.domains = 0}, [] {
-        auto& here = miou_unix::reactor::current("limit_bench");
+        auto& here = miou_unix::detail::reactor::current("limit_bench");
         std::vector<double> floor, limit, ratio;
         int ended = 0;
         for (int i = 0; i < repetitions; ++i) {

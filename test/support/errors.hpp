@@ -5,10 +5,17 @@
 
 #include <exception>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
 namespace test {
+
+/// What a task of a test throws.
+struct failure : std::runtime_error {
+    failure()
+        : std::runtime_error{"failure"} {}
+};
 
 /// Whether `error` is an `E`.
 template <class E>

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -94,6 +95,9 @@ std::string read_to_end(const miou_unix::file_descr& f);
 void send_numbered(const miou_unix::file_descr& f, numbered_bytes bytes, std::size_t size);
 /// Reads to the end of the stream and returns how many bytes came; -1 if they are wrong.
 std::ptrdiff_t receive_numbered(const miou_unix::file_descr& f, numbered_bytes bytes);
+
+/// The longest time, in seconds.
+constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Long enough for anything that ends at all.
 class deadline {

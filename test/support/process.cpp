@@ -1,5 +1,6 @@
 #include "support/process.hpp"
 
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +47,12 @@ std::chrono::nanoseconds processor_time() {
     ::timespec used{};
     ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
     return std::chrono::seconds{used.tv_sec} + std::chrono::nanoseconds{used.tv_nsec};
+}
+
+void (*installed(int number))(int) {
+    struct sigaction action;
+    ::sigaction(number, nullptr, &action);
+    return action.sa_handler;
 }
 
 } // namespace test

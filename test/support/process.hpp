@@ -16,5 +16,7 @@ std::size_t resident_bytes();
 std::size_t mappings();
 /// The processor time that it has used.
 std::chrono::nanoseconds processor_time();
+/// What it does on signal `number`.
+void (*installed(int number))(int);
 
 } // namespace test

@@ -23,10 +23,11 @@ void yield_until(Predicate holds) {
 
 /// Spawns on another domain if there is one, else on this one.
 template <class F>
-[[nodiscard]] auto anywhere(F&& fn) {
+[[nodiscard]] auto anywhere(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     const bool on_dom0 = miou::domain::self().to_int() == 0;
     const bool elsewhere = miou::domain::available() > (on_dom0 ? 0u : 1u);
-    return elsewhere ? miou::call(std::forward<F>(fn)) : miou::async(std::forward<F>(fn));
+    return elsewhere ? miou::call(std::forward<F>(fn), site)
+                     : miou::async(std::forward<F>(fn), site);
 }
 
 } // namespace test

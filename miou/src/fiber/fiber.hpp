@@ -1,0 +1,223 @@
+// An execution context: a stack and what is saved while another one runs.
+#pragma once
+
+#include "miou/prefetch.hpp"
+#include "miou/src/fiber/sanitizers.hpp"
+#include "miou/src/fiber/stack.hpp"
+
+#include <boost/context/detail/fcontext.hpp>
+
+#include <cassert>
+#include <cfenv>
+#include <utility>
+
+#ifdef MIOU_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef MIOU_TSAN
+#include <sanitizer/tsan_interface.h>
+
+#include <csignal>
+#endif
+
+namespace miou::detail {
+
+/// The C++ runtime's per-thread exception state (Itanium ABI): the exceptions being handled and the
+/// number of those in flight. Each fiber has its own; otherwise a fiber that suspends inside a
+/// catch block would rethrow another fiber's exception. A fiber that has any takes them along when
+/// it is suspended, and the thread has none then.
+struct exception_state {
+    void* caught = nullptr;
+    unsigned int uncaught = 0;
+#ifdef __ARM_EABI_UNWINDER__
+    void* propagating = nullptr;
+#endif
+    bool any() const noexcept { return caught != nullptr || uncaught != 0; }
+};
+
+class fiber;
+
+/// What the fibers of one thread share. They never move to another thread.
+struct fiber_thread {
+    fiber_thread() noexcept;
+
+    exception_state* const exceptions; // the runtime's, of this thread
+    fiber* entered = nullptr;          // the running one: the target of the last switch
+#ifdef MIOU_TSAN
+    sigset_t signals; // the mask, during a switch
+#endif
+};
+
+/// A fiber is either running, or suspended inside `switch_to` with its context saved. It is never
+/// destroyed with live frames: one that was created here is only ever destroyed while it is
+/// suspended in `park_idle`, where nothing on its stack needs unwinding.
+///
+/// `fiber` is the only code that knows Boost.Context, the sanitizers and valgrind.
+class fiber {
+public:
+    /// Adopts the stack that the calling thread is running on.
+    explicit fiber(fiber_thread& thread) noexcept;
+
+    /// Makes a fiber on `memory`, itself stored at its top, that runs `body(*this, argument)` when
+    /// it is first switched to. `body` must never return. `colour` spreads the hot lines of equal
+    /// stacks over the cache.
+    static fiber& create(stack memory, fiber_thread& thread, void (*body)(fiber&, void*),
+                         void* argument, unsigned colour) noexcept;
+    /// Ends an idle fiber and returns its memory.
+    static stack destroy(fiber& idle) noexcept;
+
+    fiber(const fiber&) = delete;
+    fiber& operator=(const fiber&) = delete;
+    ~fiber();
+
+    /// It will run soon: its saved registers come near, and the frames below which it waits.
+    [[gnu::always_inline]] void prefetch() const noexcept { prefetch_lines<4>(context_); }
+    /// Suspends the running fiber, which must be `*this`, and runs `next`. Returns when some fiber
+    /// of this thread switches back.
+    void switch_to(fiber& next) noexcept;
+    /// Same, for a fiber that keeps nothing on its stack meanwhile and may be destroyed there.
+    void park_idle(fiber& next) noexcept;
+
+    /// In the running fiber: rounding, precision and traps as the program began with.
+    static void reset_floating_point() noexcept;
+
+    /// While it is suspended.
+    unsigned exceptions_in_flight() const noexcept { return exceptions_.uncaught; }
+
+    /// In a signal handler: whether the access to `address` was one below its stack.
+    bool has_overflown_at(const void* address) const noexcept {
+        return memory_.base != nullptr && memory_.has_guard_at(address);
+    }
+
+    fiber* next_idle = nullptr; // while it is on a free list
+
+private:
+    fiber(fiber_thread& thread, stack memory) noexcept;
+    friend struct fiber_entry;
+    void leave(fiber& next, bool keeps_frames) noexcept;
+    void jump_to(fiber& next) noexcept;
+    void arrive(boost::context::detail::transfer_t from) noexcept;
+
+    fiber_thread& thread_;
+    void* context_ = nullptr; // while suspended: Boost.Context's saved registers, on the stack
+    exception_state exceptions_;
+    stack memory_; // empty for an adopted stack
+    void (*body_)(fiber&, void*) = nullptr;
+    void* argument_ = nullptr;
+
+    // Sanitizers and valgrind; a few unused words elsewhere.
+    [[maybe_unused]] void* asan_fake_stack_ = nullptr;
+    [[maybe_unused]] const void* asan_bottom_ = nullptr;
+    [[maybe_unused]] std::size_t asan_size_ = 0;
+    [[maybe_unused]] void* tsan_fiber_ = nullptr;
+    [[maybe_unused]] unsigned valgrind_id_ = 0;
+};
+
+// --- The switch, in line where tasks suspend -----------------------------------------------------
+//
+// Three steps, always in this order:
+//   leave   on the old fiber: take its exceptions along, tell the sanitizers;
+//   jump    Boost.Context swaps registers and stack;
+//   arrive  on the new fiber: keep the context of the one that left, bring its exceptions back.
+//
+// The steps are in line always: thread sanitizer counts calls and returns for each fiber, and a
+// step that changes the fiber would be called on one and return on another.
+
+/// `jump_fcontext` leaves by an indirect jump. Entered by a call, it would leave the processor's
+/// stack of predicted return addresses one too deep at each switch, and every return after a switch
+/// mispredicted, which costs more than the switch. So it is entered by a jump as well, where the
+/// build says that nothing lies below the stack pointer.
+[[gnu::always_inline]] inline boost::context::detail::transfer_t
+jump(boost::context::detail::fcontext_t to, void* data) noexcept {
+#if defined(MIOU_NO_RED_ZONE) && defined(__x86_64__) && defined(__ELF__) &&                        \
+    !defined(__AVX512F__) && !defined(__CET__) && !defined(MIOU_ASAN) && !defined(MIOU_TSAN)
+    boost::context::detail::transfer_t from;
+    // A call in all but name: clobbers what a callee need not save.
+    asm volatile("leaq 1f(%%rip), %%rax\n\t"
+                 "pushq %%rax\n\t"
+                 "jmp jump_fcontext@PLT\n"
+                 "1:"
+                 : "=a"(from.fctx), "=d"(from.data), "+D"(to), "+S"(data)
+                 :
+                 : "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
+                   "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+                   "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)",
+                   "memory", "cc");
+    return from;
+#else
+    return boost::context::detail::jump_fcontext(to, data);
+#endif
+}
+
+[[gnu::always_inline]] inline void fiber::reset_floating_point() noexcept {
+#if defined(__x86_64__)
+    // Reading costs a few cycles, writing dozens.
+    constexpr unsigned control_bits = 0xffc0, default_control = 0x1f80;
+    if ((__builtin_ia32_stmxcsr() & control_bits) != default_control) [[unlikely]]
+        __builtin_ia32_ldmxcsr(default_control);
+    constexpr unsigned short default_x87 = 0x37f;
+    unsigned short x87;
+    asm volatile("fnstcw %0" : "=m"(x87));
+    if (x87 != default_x87) [[unlikely]] {
+        asm volatile("fldcw %0" : : "m"(default_x87));
+    }
+#else
+    std::fesetenv(FE_DFL_ENV);
+#endif
+}
+
+[[gnu::always_inline]] inline void fiber::leave(fiber& next,
+                                                [[maybe_unused]] bool keeps_frames) noexcept {
+    assert(thread_.entered == this || thread_.entered == nullptr);
+    assert(&next != this && &next.thread_ == &thread_ && next.context_ != nullptr);
+    if (thread_.exceptions->any()) [[unlikely]]
+        exceptions_ = std::exchange(*thread_.exceptions, {});
+    thread_.entered = &next;
+#ifdef MIOU_ASAN
+    // Without a place to save it, the fake stack of use-after-return detection is freed.
+    __sanitizer_start_switch_fiber(keeps_frames ? &asan_fake_stack_ : nullptr, next.asan_bottom_,
+                                   next.asan_size_);
+    if (!keeps_frames)
+        asan_fake_stack_ = nullptr;
+#endif
+#ifdef MIOU_TSAN
+    // Thread sanitizer keeps a signal for the fiber that it came to, until that calls something: a
+    // fiber that parks would take it along. This call hands over what has come.
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &thread_.signals);
+    __tsan_switch_to_fiber(next.tsan_fiber_, 0);
+#endif
+}
+
+[[gnu::always_inline]] inline void fiber::arrive(boost::context::detail::transfer_t from) noexcept {
+    fiber& previous = *static_cast<fiber*>(from.data);
+    assert(thread_.entered == this && &previous != this);
+    previous.context_ = from.fctx;
+#ifdef MIOU_ASAN
+    // Tells the bounds of the stack that was left: the only way to learn an adopted one's.
+    __sanitizer_finish_switch_fiber(asan_fake_stack_, &previous.asan_bottom_, &previous.asan_size_);
+#endif
+    if (exceptions_.any()) [[unlikely]]
+        *thread_.exceptions = std::exchange(exceptions_, {});
+#ifdef MIOU_TSAN
+    ::pthread_sigmask(SIG_SETMASK, &thread_.signals, nullptr);
+#endif
+}
+
+[[gnu::always_inline]] inline void fiber::jump_to(fiber& next) noexcept {
+    arrive(jump(next.context_, this));
+}
+
+[[gnu::always_inline]] inline void fiber::switch_to(fiber& next) noexcept {
+    leave(next, true);
+    jump_to(next);
+}
+
+[[gnu::always_inline]] inline void fiber::park_idle(fiber& next) noexcept {
+    leave(next, false);
+    jump_to(next);
+}
+
+} // namespace miou::detail

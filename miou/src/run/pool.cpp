@@ -1,0 +1,147 @@
+#include "miou/src/run/pool.hpp"
+
+#include "miou/src/scheduler/scheduler.hpp"
+#include "miou/src/signals/posix_signals.hpp"
+
+#include <condition_variable>
+#include <optional>
+#include <thread>
+
+namespace miou::detail {
+namespace {
+
+/// Where a known number of threads wait for each other, once.
+class meeting_point {
+public:
+    explicit meeting_point(unsigned expected)
+        : missing_{expected} {}
+
+    void arrive_and_wait() {
+        std::unique_lock lock{guard_};
+        if (--missing_ == 0)
+            changed_.notify_all();
+        changed_.wait(lock, [this] { return missing_ == 0; });
+    }
+    /// `n` of them will never come.
+    void expect_fewer(unsigned n) {
+        const std::scoped_lock lock{guard_};
+        if ((missing_ -= n) == 0)
+            changed_.notify_all();
+    }
+
+private:
+    std::mutex guard_;
+    std::condition_variable changed_;
+    unsigned missing_;
+};
+
+class pool {
+public:
+    pool(const run_settings& settings, unique_function<events(domain_uid)>& make_events, task& root)
+        : run_{settings, root}
+        , make_events_{make_events}
+        , booted_{settings.domains + 1}
+        , finished_{settings.domains + 1} {}
+
+    void run() {
+        const unsigned wanted = run_.settings.domains;
+        std::vector<std::thread> threads;
+        threads.reserve(wanted);
+        try {
+            while (threads.size() < wanted)
+                threads.emplace_back(&pool::domain, this, threads.size() + 1);
+        } catch (...) {
+            boot_failed(std::current_exception());
+            const auto missing = static_cast<unsigned>(wanted - threads.size());
+            booted_.expect_fewer(missing);
+            finished_.expect_fewer(missing);
+        }
+        domain(0);
+        for (std::thread& each : threads)
+            each.join();
+        if (boot_failure_)
+            std::rethrow_exception(boot_failure_);
+        if (run_.failure())
+            std::rethrow_exception(run_.failure());
+    }
+
+private:
+    void domain(std::size_t number) noexcept {
+        std::optional<scheduler> self;
+        const bool entered = boot(self, number);
+        if (number == 0 && entered)
+            settle_root(*self);
+        // A task may send to every domain, so the first one waits until they all exist.
+        booted_.arrive_and_wait();
+        if (!boot_failure_) {
+            if (number == 0)
+                start_root(*self);
+            self->run();
+        }
+        if (number == 0 && entered)
+            wait_for_guests(*self);
+        // A domain may still be inside `send` to another one: none leaves before they all are done.
+        finished_.arrive_and_wait();
+        if (entered)
+            self->leave();
+    }
+
+    bool boot(std::optional<scheduler>& self, std::size_t number) noexcept {
+        try {
+            self.emplace(run_, domain_uid::of_int(static_cast<int>(number)));
+            run_.domains[number] = &*self;
+            const std::scoped_lock one_at_a_time{boot_guard_};
+            self->enter(make_events_);
+            return true;
+        } catch (...) {
+            boot_failed(std::current_exception());
+            return false;
+        }
+    }
+
+    /// Before any domain may fail, which cancels the root.
+    void settle_root(scheduler& dom0) noexcept {
+        run_.root.home = &dom0;
+        run_.root.uid = dom0.next_uid();
+    }
+
+    void start_root(scheduler& dom0) noexcept {
+        dom0.record<trace::spawn>(run_.root, std::optional<promise_uid>{}, dom0.uid(),
+                                  trace::spawn_kind::async);
+        dom0.push(run_.root);
+        try {
+            adopt_signals(dom0);
+        } catch (...) {
+            run_.fail(std::current_exception());
+        }
+    }
+
+    void wait_for_guests(scheduler& dom0) noexcept {
+        restore_signals(dom0);
+        while (run_.guests.load(memory_order_acquire) != 0)
+            std::this_thread::yield(); // a few instructions, unless the guest was preempted
+    }
+
+    void boot_failed(std::exception_ptr cause) noexcept {
+        const std::scoped_lock lock{failure_guard_};
+        if (!boot_failure_)
+            boot_failure_ = std::move(cause);
+    }
+
+    run_state run_;
+    unique_function<events(domain_uid)>& make_events_;
+    std::mutex boot_guard_; // the user's factory is not called concurrently
+    std::mutex failure_guard_;
+    std::exception_ptr boot_failure_; // constant once all have booted
+    meeting_point booted_;
+    meeting_point finished_;
+};
+
+} // namespace
+
+void run_pool(const run_settings& settings, unique_function<events(domain_uid)> make_events,
+              task& root) {
+    pool{settings, make_events, root}.run();
+}
+
+} // namespace miou::detail

@@ -1,0 +1,17 @@
+// The threads of a run.
+#pragma once
+
+#include "miou/events.hpp"
+#include "miou/src/scheduler/run_state.hpp"
+#include "miou/unique_function.hpp"
+
+namespace miou::detail {
+
+/// Runs `root` to its end: dom0 on the calling thread, `settings.domains` further threads beside
+/// it. When this returns or throws, every task has been unwound, every finaliser has run, every
+/// thread is joined. Throws the first broken rule, what `make_events` throws, or
+/// `std::system_error` when a thread cannot be started; the outcome of `root` is left in it.
+void run_pool(const run_settings& settings, unique_function<events(domain_uid)> make_events,
+              task& root);
+
+} // namespace miou::detail

@@ -1,0 +1,55 @@
+#include "miou/syscall.hpp"
+
+#include "miou/src/scheduler/scheduler.hpp"
+
+#include <stdexcept>
+
+namespace miou {
+
+syscall::syscall(std::string_view name) {
+    detail::scheduler& here = detail::scheduler::of_running_task("miou::syscall");
+    point_ = std::make_shared<detail::suspension>();
+    point_->uid = here.next_uid();
+    point_->task = here.identity_of(here.current());
+    point_->home = &here;
+    point_->name = name;
+}
+
+void suspend(const syscall& point, unique_function<void()> fn) {
+    detail::scheduler& here = detail::scheduler::of_running_task("miou::suspend");
+    detail::suspension& it = *point.point();
+    if (it.home != &here)
+        throw std::invalid_argument{"This syscall does not belong to the current domain"};
+    if (it.task != here.identity_of(here.current()))
+        throw std::invalid_argument{"This syscall does not belong to the current promise"};
+    if (!here.has_system())
+        throw no_select_provided{
+            "miou::suspend: this run has no .events, so nothing could resume the task; use "
+            "miou_unix::run, or a run function that goes with your suspensions"};
+    here.throw_if_cancelled();
+    const detail::scheduler::suspended waits{here};
+    const promise_uid self = here.current().number();
+    std::exception_ptr cancellation;
+    try {
+        if (fn)
+            fn();
+        here.record<trace::suspend>(it.name, self);
+        cancellation = here.wait(it.state);
+    } catch (...) {
+        waits.forget(point.uid());
+        throw;
+    }
+    if (cancellation) {
+        waits.forget(point.uid());
+        std::rethrow_exception(cancellation);
+    }
+    here.record<trace::continue_>(it.name, self);
+}
+
+signal::signal(const syscall& point)
+    : point_{point.point()} {
+    if (point_->home != detail::this_scheduler)
+        throw std::invalid_argument{"This syscall does not belong to the current domain"};
+}
+
+} // namespace miou

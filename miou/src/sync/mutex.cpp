@@ -1,0 +1,120 @@
+#include "miou/mutex.hpp"
+
+#include "miou/src/scheduler/scheduler.hpp"
+
+#include <system_error>
+
+namespace miou {
+namespace {
+
+constexpr detail::identity contended = 1;
+
+using detail::memory_order_acquire;
+using detail::memory_order_relaxed;
+using detail::memory_order_release;
+
+void throw_if_cancelled() {
+    if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
+        if (here->cancellation_due())
+            throw cancelled{};
+}
+
+} // namespace
+
+// Every acquire below pairs with the release of the unlock, or of the hand-over, before it; a
+// hand-over is seen by the new owner through its trigger.
+
+void mutex::lock() {
+    detail::scheduler* const here = detail::scheduler::of_running_task_or_null();
+    if (here != nullptr)
+        here->count_call();
+    const detail::identity self =
+        here != nullptr ? here->identity_of(here->current()) : detail::identity_of_thread();
+    detail::identity seen = 0;
+    if (!word_.compare_exchange_strong(seen, self, memory_order_acquire, memory_order_relaxed))
+        lock_contended(self);
+}
+
+bool mutex::try_lock() noexcept {
+    detail::identity seen = 0;
+    return word_.compare_exchange_strong(seen, detail::scheduler::identity_of_caller(),
+                                         memory_order_acquire, memory_order_relaxed);
+}
+
+void mutex::unlock() {
+    const detail::identity self = detail::scheduler::identity_of_caller();
+    detail::identity seen = self;
+    if (!word_.compare_exchange_strong(seen, 0, memory_order_release, memory_order_relaxed))
+        unlock_contended(self);
+}
+
+bool mutex::held_by_caller() const noexcept {
+    return (word_.load(memory_order_relaxed) & ~contended) ==
+           detail::scheduler::identity_of_caller();
+}
+
+void mutex::lock_contended(detail::identity self) {
+    detail::require_that_caller_may_wait("miou::mutex::lock");
+    detail::waiter me;
+    me.who = self;
+    {
+        const auto held = waiters_.guard();
+        detail::identity seen = word_.load(memory_order_relaxed);
+        for (;;) {
+            if (seen == 0) {
+                if (word_.compare_exchange_weak(seen, self, memory_order_acquire,
+                                                memory_order_relaxed))
+                    return;
+            } else if ((seen & ~contended) == self) {
+                throw std::system_error{
+                    std::make_error_code(std::errc::resource_deadlock_would_occur),
+                    "miou::mutex::lock: the caller holds the mutex already"};
+            } else if ((seen & contended) != 0 ||
+                       word_.compare_exchange_weak(seen, seen | contended, memory_order_relaxed)) {
+                break;
+            }
+        }
+        waiters_.push(held, me);
+    }
+    const auto outcome = waiters_.wait(me, [&](const detail::wait_list::lock& held) {
+        if (waiters_.empty(held))
+            word_.fetch_and(~contended, memory_order_relaxed);
+    });
+    // A task that was cancelled never keeps the lock, even if it was handed over meanwhile.
+    if (outcome.cancellation) {
+        if (outcome.signaled)
+            unlock();
+        std::rethrow_exception(outcome.cancellation);
+    }
+    try {
+        throw_if_cancelled();
+    } catch (...) {
+        unlock();
+        throw;
+    }
+}
+
+void mutex::unlock_contended(detail::identity self) {
+    for (;;) {
+        detail::waiter* next;
+        {
+            const auto held = waiters_.guard();
+            if ((word_.load(memory_order_relaxed) & ~contended) != self)
+                throw std::system_error{std::make_error_code(std::errc::operation_not_permitted),
+                                        "miou::mutex::unlock: the caller does not hold the mutex"};
+            next = waiters_.pop(held);
+            if (next != nullptr)
+                word_.store(waiters_.empty(held) ? next->who : next->who | contended,
+                            memory_order_release);
+        }
+        if (next != nullptr)
+            return next->woken.signal();
+        // Who waited was cancelled. The guard must be let go before the mutex is: the next owner
+        // may destroy it.
+        detail::identity seen = self;
+        if (word_.compare_exchange_strong(seen, 0, memory_order_release, memory_order_relaxed))
+            return;
+    }
+}
+
+} // namespace miou

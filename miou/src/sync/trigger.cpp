@@ -1,0 +1,124 @@
+#include "miou/trigger.hpp"
+
+#include "miou/src/report/fixed_line.hpp"
+#include "miou/src/report/log_exception.hpp"
+#include "miou/src/scheduler/scheduler.hpp"
+
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <stdexcept>
+#include <string_view>
+
+namespace miou {
+namespace {
+
+using detail::signal_state;
+
+/// A plain thread that blocks. The waker lets go of the mutex last: the thread, which needs it to
+/// return, cannot destroy this before.
+class blocked_thread final : public detail::wakeable {
+public:
+    void wake() noexcept override {
+        const std::scoped_lock lock{guard_};
+        woken_ = true;
+        changed_.notify_one();
+    }
+    void block() {
+        std::unique_lock lock{guard_};
+        changed_.wait(lock, [this] { return woken_; });
+    }
+
+private:
+    std::mutex guard_;
+    std::condition_variable changed_;
+    bool woken_ = false;
+};
+
+/// Owned by the trigger until it is signaled, then by who signals.
+class attached_function final : public detail::wakeable {
+public:
+    explicit attached_function(unique_function<void()> fn)
+        : fn_{std::move(fn)} {}
+    void wake() noexcept override {
+        const std::unique_ptr<attached_function> self{this};
+        try {
+            fn_();
+        } catch (...) {
+            detail::log_exception("a function attached to a trigger");
+        }
+    }
+
+private:
+    unique_function<void()> fn_;
+};
+
+[[noreturn]] void already_awaited() {
+    throw std::invalid_argument{"miou::trigger: somebody awaits it already"};
+}
+
+[[gnu::noinline]] void block_thread_on(signal_state& state) { // `await` of a task needs no frame
+    blocked_thread self;
+    switch (state.try_wait(self)) {
+    case signal_state::wait_outcome::already_signaled:
+        return;
+    case signal_state::wait_outcome::already_awaited:
+        already_awaited();
+    case signal_state::wait_outcome::waiting:
+        self.block();
+    }
+}
+
+} // namespace
+
+void detail::require_that_caller_may_wait(const char* caller) {
+    if (this_scheduler != nullptr)
+        scheduler::of_running_task(caller);
+}
+
+trigger::~trigger() {
+    if (detail::wakeable* const left = state_.waiter()) [[unlikely]] {
+        auto* const attached = dynamic_cast<attached_function*>(left);
+        if (attached == nullptr)
+            destroyed_with_waiter("trigger");
+        delete attached;
+    }
+}
+
+void trigger::destroyed_with_waiter(const char* what) const noexcept {
+    detail::fixed_line line;
+    for (const std::string_view piece : {"miou: a ", what, " was destroyed while "})
+        line.add(piece);
+    if (const auto* const waiting = dynamic_cast<const detail::task*>(state_.waiter()))
+        line.add_description(*waiting);
+    else
+        line.add("a thread");
+    line.add(" waited for it\n");
+    std::fwrite(line.text().data(), 1, line.text().size(), stderr);
+    std::terminate();
+}
+
+std::exception_ptr trigger::await() {
+    if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
+        return here->wait(state_);
+    detail::require_that_caller_may_wait("miou::trigger::await");
+    block_thread_on(state_);
+    return nullptr;
+}
+
+bool trigger::on_signal(unique_function<void()> fn) {
+    auto attached = std::make_unique<attached_function>(std::move(fn));
+    switch (state_.try_wait(*attached)) {
+    case signal_state::wait_outcome::already_signaled:
+        return false;
+    case signal_state::wait_outcome::already_awaited:
+        already_awaited();
+    case signal_state::wait_outcome::waiting:
+        break;
+    }
+    // From here on it may be signaled, and gone, at any time.
+    static_cast<void>(attached.release());
+    return true;
+}
+
+} // namespace miou

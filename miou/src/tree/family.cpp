@@ -1,0 +1,291 @@
+#include "miou/src/tree/family.hpp"
+
+#include "miou/detail/orphanage.hpp"
+#include "miou/detail/resource.hpp"
+#include "miou/src/report/log_exception.hpp"
+#include "miou/src/scheduler/scheduler.hpp"
+#include "miou/src/tree/cancellation.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <stdexcept>
+
+namespace miou::detail {
+namespace {
+
+std::exception_ptr rule_1_broken_by(const scheduler& here, const task& parent,
+                                    const task& child) noexcept {
+    here.record<trace::still_has_children>(parent);
+    try {
+        return std::make_exception_ptr(still_has_children{"miou: " + parent.describe() +
+                                                          " forgot its child " + child.describe() +
+                                                          ": await it or cancel it"});
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
+std::exception_ptr leak_of(const scheduler& here, const task& owner) noexcept {
+    here.record<trace::resource_leaked>(owner);
+    try {
+        return std::make_exception_ptr(resource_leaked{
+            "miou: " + owner.describe() + " finished without releasing a resource that it owns"});
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
+/// What a task that returned normally did wrong, or null.
+std::exception_ptr rule_broken_by(const scheduler& here, const task& self) noexcept {
+    if (self.resources)
+        return leak_of(here, self);
+    if (self.broken_rule)
+        return self.broken_rule;
+    for (const task& child : self.children)
+        if (!child.is_signal_handler)
+            return rule_1_broken_by(here, self, child);
+    return nullptr;
+}
+
+/// Cancels and waits for every child that is left. The running task must be shielded.
+void unwind_children(scheduler& here, task& self) noexcept {
+    assert(self.shields != 0 && &self == &here.current());
+    for (task& child : self.children)
+        request_cancel(here, child);
+    self.waits_for_all = true;
+    while (self.live_children != 0)
+        here.park_on_children();
+    self.waits_for_all = false;
+    while (!self.children.empty())
+        consume(here, self.children.front());
+}
+
+/// Until nothing is left: a finaliser may spawn, a child may transfer a resource.
+void unwind(scheduler& here, task& self) noexcept {
+    do {
+        unwind_children(here, self);
+        finalise_resources(self);
+    } while (self.resources || !self.children.empty());
+}
+
+/// Unwinds what the task has left behind. Returns the rule that it broke by that, or null.
+std::exception_ptr settle(scheduler& here, task& self) noexcept {
+    if (!self.resources && self.children.empty() && !self.broken_rule) [[likely]]
+        return nullptr;
+    std::exception_ptr broken = self.error ? nullptr : rule_broken_by(here, self);
+    unwind(here, self);
+    return broken;
+}
+
+void run_function(const scheduler& here, task& self) noexcept {
+    if (self.cancelled)
+        self.error = here.cancellation();
+    if (self.error) // or there was no stack for it
+        return;
+    try {
+        self.invoke();
+    } catch (...) {
+        self.error = std::current_exception();
+    }
+}
+
+[[gnu::cold]] void report_spawn(const task& parent, const task& child) noexcept {
+    const auto kind =
+        child.home == parent.home ? trace::spawn_kind::async : trace::spawn_kind::parallel;
+    report(trace::spawn{child.number(), parent.number(), child.home->uid(), kind});
+    report(trace::spawn_location{child.number(), child.site.file, child.site.line});
+}
+
+void log_failure(const task& handler) noexcept {
+    try {
+        std::rethrow_exception(handler.error);
+    } catch (const cancelled&) {
+    } catch (...) {
+        log_exception("the signal handler", &handler);
+    }
+}
+
+} // namespace
+
+void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept {
+    assert(here.is_here() && parent.home == &here);
+    assert(child.home == nullptr && child.parent == nullptr);
+    child.home = &home;
+    child.parent = &parent;
+    child.parent_identity = here.identity_of(parent);
+    child.uid = here.next_uid();
+    child.shielded = parent.shields != 0 || here.exceptions_in_flight() != 0;
+    child.cancelled = child.interrupted = parent.cancelled && !child.shielded;
+    child.enter_tree();
+    parent.children.push_back(child);
+    ++parent.live_children;
+    if (here.is_traced())
+        report_spawn(parent, child);
+    if (&home == &here)
+        here.push(child);
+    else
+        home.send(static_cast<run_mail&>(child));
+}
+
+void throw_unless_completed(const scheduler& here, bool by_cancel, bool completed) {
+    // In a run that fails the children have not completed: they were torn down.
+    if (by_cancel && (!completed || here.run_of().has_failed()))
+        throw cancelled{};
+}
+
+bool is_child_of_running_task(const scheduler& here, const task& child) noexcept {
+    return child.parent_identity == here.identity_of(here.current());
+}
+
+void require_child(scheduler& here, const task& child, const char* caller) {
+    if (is_child_of_running_task(here, child)) [[likely]]
+        return;
+    here.record<trace::not_a_child>(here.current(), child);
+    throw not_a_child{std::string{caller} + ": " + child.describe() + " is not a child of " +
+                      here.current().describe()};
+}
+
+void await_child(scheduler& here, task& child) {
+    if (child.collected)
+        here.count_call();
+    while (!child.collected) {
+        here.throw_if_cancelled();
+        child.watched = true;
+        const bool by_cancel = here.park_on_children();
+        child.watched = false;
+        throw_unless_completed(here, by_cancel, child.collected);
+    }
+    consume(here, child);
+}
+
+void consume(scheduler& here, task& child) noexcept {
+    assert(here.is_here());
+    if (child.consumed)
+        return;
+    assert(child.collected);
+    child.consumed = true;
+    here.record<trace::clean>(child);
+    task::sibling_list& siblings = child.parent->children;
+    siblings.erase(siblings.iterator_to(child));
+    child.leave_tree();
+}
+
+std::size_t await_any(scheduler& here, std::span<task* const> children) {
+    if (children.empty())
+        throw std::invalid_argument{"miou: there is nothing to await in an empty list"};
+    here.count_call();
+    for (;;) {
+        std::size_t finished = 0;
+        std::size_t succeeded = 0;
+        for (const task* child : children) {
+            finished += child->collected;
+            succeeded += child->collected && !child->error;
+        }
+        if (finished != 0) {
+            std::size_t skip = here.random().below(succeeded != 0 ? succeeded : finished);
+            for (std::size_t i = 0;; ++i)
+                if (children[i]->collected && (succeeded == 0 || !children[i]->error) &&
+                    skip-- == 0)
+                    return i;
+        }
+        here.throw_if_cancelled();
+        for (task* child : children)
+            child->watched = true;
+        const bool by_cancel = here.park_on_children();
+        for (task* child : children)
+            child->watched = false;
+        throw_unless_completed(here, by_cancel, std::ranges::any_of(children, &task::collected));
+    }
+}
+
+void cancel_child(scheduler& here, task& child) {
+    here.record<trace::cancel>(child);
+    {
+        const shield until_unwound{here.current()};
+        request_cancel(here, child);
+        await_child(here, child);
+    }
+    if (!child.error)
+        child.drop_value();
+    child.error = here.cancellation();
+    child.state.store(promise_state::exited, memory_order_release);
+    here.record<trace::cancelled>(child);
+    here.throw_if_cancelled();
+}
+
+void release_handle(task& child) noexcept {
+    scheduler* const here = scheduler::of_running_task_or_null();
+    if (here != nullptr && is_child_of_running_task(*here, child) && child.has_one_handle() &&
+        !child.consumed) {
+        const bool unwinding = here->exceptions_in_flight();
+        task& self = here->current();
+        const shield until_unwound{self};
+        if (!unwinding && !self.broken_rule)
+            self.broken_rule = rule_1_broken_by(*here, self, child);
+        request_cancel(*here, child);
+        await_child(*here, child);
+    }
+    child.drop_handle();
+}
+
+void collect(scheduler& here, task& child) noexcept {
+    task& parent = *child.parent;
+    assert(here.is_here() && parent.home == &here);
+    assert(!child.collected && child.context == nullptr && parent.live_children != 0);
+    assert(child.state.load(memory_order_relaxed) != promise_state::running);
+    child.collected = true;
+    --parent.live_children;
+    const bool in_awaited_orphans = child.collector != nullptr && child.collector->awaited;
+    if (child.collector != nullptr)
+        child.collector->on_collected(child);
+    const bool awaited =
+        child.watched || in_awaited_orphans || (parent.waits_for_all && parent.live_children == 0);
+    if (child.is_signal_handler) {
+        if (child.error)
+            log_failure(child);
+        consume(here, child);
+    }
+    if (here.run_of().has_failed()) [[unlikely]]
+        cancel_subtree(here, parent); // before it is woken: it does not run on
+    if (awaited && parent.parked == task::parking::on_children)
+        here.unpark(parent);
+}
+
+void complete(scheduler& here, task& self) noexcept {
+    run_function(here, self);
+    assert(self.shields == 0 && self.scopes == nullptr && self.waiting_on == nullptr);
+    self.finishing = true;
+    ++self.shields; // for good: what follows is clean-up
+
+    std::exception_ptr broken = settle(here, self);
+    // After the children, which may refer to what the function captured. What was captured may use
+    // miou in its destructor, by the same rules.
+    self.drop_function();
+    if (std::exception_ptr broken_late = settle(here, self); !broken)
+        broken = std::move(broken_late);
+    if (broken) {
+        self.drop_value();
+        self.error = here.cancellation();
+        here.run_of().fail(std::move(broken));
+    }
+    self.broken_rule = nullptr;
+    assert(self.children.empty() && self.live_children == 0 && !self.resources);
+    assert(self.shields == 1 && self.scopes == nullptr && &self == &here.current());
+    here.record<trace::run_end, trace::run_done>(self);
+
+    self.context = nullptr;
+    self.state.store(self.error ? promise_state::exited : promise_state::finished,
+                     memory_order_release);
+    if (self.parent == nullptr) {
+        for (scheduler* domain : here.run_of().domains)
+            domain->stop();
+    } else if (scheduler& parents = *self.parent->home; &parents == &here) {
+        collect(here, self);
+    } else {
+        run_mail& letter = self;
+        letter.kind = mail_kind::finished;
+        parents.send(letter);
+    }
+}
+
+} // namespace miou::detail

@@ -1,0 +1,109 @@
+// What the handles of one descriptor share.
+#pragma once
+
+#include "miou_unix/detail/registration.hpp"
+#include "miou_unix/file_descr.hpp"
+
+#include <boost/system/error_code.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace miou_unix::detail {
+
+/// Whether a call that may find nothing is worth a system call: after each failure in a row half as
+/// often, down to every 16th time. Any thread; of two at the same time one may not count.
+class optimism {
+public:
+    bool allows_a_try() noexcept {
+        const std::uint8_t left = left_.load(std::memory_order_relaxed);
+        if (left != 0)
+            left_.store(left - 1, std::memory_order_relaxed);
+        return left == 0;
+    }
+    void learn(bool succeeded) noexcept {
+        const int skipped = skipped_.load(std::memory_order_relaxed);
+        const auto next =
+            static_cast<std::uint8_t>(succeeded ? 0 : std::min(2 * skipped + 1, most_skipped));
+        skipped_.store(next, std::memory_order_relaxed);
+        left_.store(next, std::memory_order_relaxed);
+    }
+
+private:
+    static constexpr int most_skipped = 15;
+    std::atomic<std::uint8_t> skipped_ = 0; // after the last failure
+    std::atomic<std::uint8_t> left_ = 0;    // of them
+};
+
+/// Any thread, but for what the functions say.
+class descriptor_state {
+public:
+    /// Of no descriptor yet: made first, so that nothing can fail once that exists.
+    descriptor_state(descriptor_kind kind, bool non_blocking);
+    ~descriptor_state();
+    /// Takes over `fd`. Before anybody else knows this.
+    void adopt(int fd) noexcept;
+
+    descriptor_kind kind() const noexcept { return kind_; }
+    bool is_socket() const noexcept { return kind_ != descriptor_kind::other; }
+    bool non_blocking() const noexcept { return non_blocking_; }
+    bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
+    /// The descriptor, kept open for as long as it is held. Throws EBADF, naming `caller`.
+    std::shared_ptr<open_descriptor> open(const char* caller) const;
+    /// The calling domain's view of it, made when it is first needed. It stays while this is not
+    /// closed, and then until the calling task suspends. Throws EBADF, and what registering throws,
+    /// naming `caller`.
+    registration& here(const char* caller);
+    /// Calls `fn` with the raw descriptor, which stays open until the calling task suspends. Throws
+    /// EBADF, naming `caller`.
+    template <class F>
+    auto with_number(const char* caller, F&& fn) const {
+        if (first_if_here() != nullptr) // which keeps it open
+            return fn(number_);
+        return fn(open(caller)->number());
+    }
+
+    void close();
+    int release();
+
+    /// The last read filled its buffer: there is more, or the peer waits for an answer.
+    bool may_have_more() const noexcept { return may_have_more_.load(std::memory_order_relaxed); }
+    void set_may_have_more(bool more) noexcept {
+        may_have_more_.store(more, std::memory_order_relaxed);
+    }
+    optimism& reads_of_more() noexcept { return reads_of_more_; }
+
+private:
+    bool shut(std::unique_lock<std::mutex> lock) noexcept;
+    bool is_used_elsewhere() const noexcept;
+    registration* first_if_here() const noexcept;
+    registration& register_at(reactor& mine, const char* caller);
+
+    const descriptor_kind kind_;
+    const bool non_blocking_;
+    int number_ = -1; // constant once adopted, also when it is closed
+    std::atomic<bool> closed_ = false;
+    std::atomic<bool> may_have_more_ = false;
+    optimism reads_of_more_;
+    // Most descriptors are used by one domain alone, which finds its view here without the lock: no
+    // other one can destroy it. Null while there is none. `first_` is written before.
+    std::atomic<const reactor::door*> home_of_first_ = nullptr;
+    registration* first_ = nullptr;
+
+    mutable std::mutex guard_;                                 // of the rest
+    std::shared_ptr<open_descriptor> descriptor_;              // null: closed
+    std::vector<std::shared_ptr<registration>> registrations_; // at most one a domain
+};
+
+/// Of a socket of that type.
+descriptor_kind kind_of(int socket_type) noexcept;
+
+/// A non-blocking socket that programs do not inherit. Throws the errno, naming `caller`.
+file_descr new_socket(int family, int type, const char* caller);
+
+} // namespace miou_unix::detail

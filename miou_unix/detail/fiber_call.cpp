@@ -1,0 +1,121 @@
+#include "miou_unix/detail/fiber_call.hpp"
+
+#include "miou/logs.hpp"
+#include "miou/promise.hpp"
+#include "miou_unix/detail/reactor.hpp"
+#include "miou_unix/use_fiber.hpp"
+
+#include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/post.hpp>
+
+#include <string>
+#include <typeinfo>
+#include <utility>
+
+namespace miou_unix::detail {
+
+void call_use::give_handler_back() noexcept {
+    give_back(handler);
+}
+
+void call_use::signal_end() noexcept {
+    end_.signal();
+}
+
+namespace {
+
+/// Runs `fn` in a handler, after all that is queued, and waits for it. Cannot fail.
+template <class F>
+void run_in_handler(const fiber_call::executor_type& executor, F fn) {
+    handler_memory<128> memory;
+    miou::trigger has_run;
+    asio::post(executor, asio::bind_allocator(memory.get(), [&] {
+                   fn();
+                   has_run.signal();
+               }));
+    has_run.await();
+}
+
+} // namespace
+
+class fiber_call::teller final : public cancelled_call {
+public:
+    explicit teller(fiber_call& call) noexcept
+        : call_{call} {}
+
+    void tell() noexcept override {
+        if (call_.memory_.use().awaits_handler()) // else what the slot refers to may be gone
+            try {
+                call_.signal_.emit(asio::cancellation_type::all);
+            } catch (...) { // it is told again
+                if (!std::exchange(has_failed_, true))
+                    miou::logs::write(miou::logs::level::warning,
+                                      "use_fiber: cancelling an operation threw; it is tried again "
+                                      "each millisecond");
+            }
+    }
+
+private:
+    fiber_call& call_;
+    bool has_failed_ = false;
+};
+
+fiber_call::fiber_call()
+    : executor_{reactor::current("miou_unix::use_fiber").io().get_executor()} {
+    miou::consume_budget(); // before: what the call has done must be reported
+}
+
+void fiber_call::finish() noexcept {
+    if (reactor* const here = reactor::current_or_null())
+        here->note_progress();
+    memory_.use().give_handler_back();
+}
+
+std::exception_ptr fiber_call::wait() {
+    std::exception_ptr cancellation = ended_.await();
+    if (cancellation)
+        abandon();
+    return cancellation;
+}
+
+/// The first telling is queued behind the first step of the operation: a coroutine that is told
+/// before it has begun throws out of its handler. And it is told again: a step that has ended, but
+/// whose handler has not run, tells nothing to the step that follows.
+void fiber_call::abandon() noexcept {
+    miou::uncancellable([this] {
+        if (memory_.use().awaits_handler()) {
+            teller library{*this};
+            reactor& here = reactor::current("miou_unix::use_fiber");
+            run_in_handler(executor_, [&] {
+                library.tell();
+                here.tell_again(library);
+            });
+            ended_.await();
+            library.unlink();
+            // What was queued when it was told, in a busy strand for example, refers to the slot.
+            run_in_handler(executor_, [] {});
+        }
+        ended_.await();
+    });
+}
+
+void throw_without_location(const boost::system::error_code& error) {
+    throw boost::system::system_error{without_location(error)};
+}
+
+void rethrow_without_location(const std::exception_ptr& thrown) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const boost::system::system_error& error) {
+        if (!error.code().has_location() || typeid(error) != typeid(boost::system::system_error))
+            throw;
+        // The text that it was made with, if any, stands before that of the error.
+        const std::string text = error.what(), of_error = ": " + error.code().what();
+        const boost::system::error_code code = without_location(error.code());
+        if (text.ends_with(of_error))
+            throw boost::system::system_error{code, text.substr(0, text.size() - of_error.size())};
+        throw boost::system::system_error{code};
+    }
+}
+
+} // namespace miou_unix::detail

@@ -1,0 +1,97 @@
+// A descriptor in the reactor of one domain.
+#pragma once
+
+#include "miou_unix/detail/reactor.hpp"
+
+#include <boost/asio/basic_raw_socket.hpp>
+#include <boost/asio/generic/raw_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <memory>
+#include <variant>
+
+namespace miou_unix::detail {
+
+/// Closes the descriptor when the last one lets go of it: the handle, each reactor that still has
+/// it registered, and calls under way. So its number is not reused while anybody knows it.
+class open_descriptor {
+public:
+    open_descriptor() noexcept = default; // of none yet
+    open_descriptor(const open_descriptor&) = delete;
+    open_descriptor& operator=(const open_descriptor&) = delete;
+    ~open_descriptor();
+
+    int number() const noexcept { return fd_; }
+    void adopt(int fd) noexcept { fd_ = fd; }
+    /// It will not be closed. For the only thread that still has this.
+    int give_back() noexcept {
+        closes_ = false;
+        return fd_;
+    }
+
+private:
+    int fd_ = -1;
+    bool closes_ = true;
+};
+
+enum class descriptor_kind { stream_socket, datagram_socket, other };
+
+// Without the type erasure of Asio's usual executor, which costs in each operation.
+using asio_descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
+// `recv` is a shorter way through the kernel than `read`. Not a stream to Asio, which would take
+// the end of a stream, or an error, for the last thing to come: a second reader would wait for
+// ever.
+using asio_socket =
+    asio::basic_raw_socket<asio::generic::raw_protocol, asio::io_context::executor_type>;
+
+/// Asio's view of a descriptor on one domain. Belongs to the thread of that domain.
+class registration : public std::enable_shared_from_this<registration> {
+public:
+    /// Throws `boost::system::system_error`, naming `caller`.
+    static std::shared_ptr<registration> make(reactor& home,
+                                              std::shared_ptr<open_descriptor> descriptor,
+                                              descriptor_kind kind, bool non_blocking,
+                                              const char* caller);
+    registration(reactor& home, std::shared_ptr<open_descriptor> descriptor);
+    ~registration();
+
+    /// Ends every operation with `operation_aborted` and leaves the reactor.
+    void release() noexcept;
+    /// Same, on the right thread: at once on the home domain, soon elsewhere.
+    void release_at_home() noexcept;
+
+    /// Not once it was released.
+    reactor& home() const noexcept { return *home_; }
+    /// Any thread.
+    bool belongs_to(const reactor& r) const noexcept { return door_ == r.way_in(); }
+    bool belongs_to_this_thread() const noexcept { return reactor::is_of_this_thread(*door_); }
+    const reactor::door& way_home() const noexcept { return *door_; }
+    /// Its reactor is gone. Any thread.
+    bool is_of_the_past() const { return door_->is_closed(); }
+    /// Calls `fn` with Asio's object. Not once it was released.
+    template <class F>
+    void with_view(F&& fn) {
+        if (auto* const socket = std::get_if<asio_socket>(&view_))
+            fn(*socket);
+        else if (auto* const descriptor = std::get_if<asio_descriptor>(&view_))
+            fn(*descriptor);
+    }
+    int number() const noexcept { return descriptor_->number(); }
+
+    // The home's list.
+    std::shared_ptr<registration> next;
+    registration* previous = nullptr;
+    registration* next_to_release = nullptr; // the list of the door
+
+private:
+    boost::system::error_code assign(descriptor_kind kind);
+    boost::system::error_code stay_blocking();
+    void let_go() noexcept;
+
+    reactor* home_; // null once released
+    const std::shared_ptr<reactor::door> door_;
+    std::variant<std::monostate, asio_socket, asio_descriptor> view_; // not after the reactor
+    std::shared_ptr<open_descriptor> descriptor_;
+};
+
+} // namespace miou_unix::detail

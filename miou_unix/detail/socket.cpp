@@ -1,0 +1,368 @@
+#include "miou_unix/socket.hpp"
+
+#include "miou_unix/detail/errors.hpp"
+#include "miou_unix/detail/waiting.hpp"
+#include "miou_unix/sleep.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace miou_unix {
+
+using namespace detail;
+
+namespace {
+
+void set_option(int fd, int option, bool on, const char* caller) {
+    const int value = on;
+    if (::setsockopt(fd, SOL_SOCKET, option, &value, sizeof value) != 0)
+        throw_errno(errno, caller);
+}
+
+void require_stream_socket(const descriptor_state& f, const char* caller) {
+    if (f.kind() != descriptor_kind::stream_socket)
+        throw std::invalid_argument{std::string{caller} + ": this is not a stream socket"};
+}
+
+void refuse_datagrams(const descriptor_state& f, const char* caller) {
+    if (f.kind() == descriptor_kind::datagram_socket)
+        throw std::invalid_argument{std::string{caller} + ": this is a datagram socket"};
+}
+
+// --- Memory in one piece or in several -----------------------------------------------------------
+
+constexpr std::size_t most_pieces = detail::pieces<const_view>::most;
+
+/// What `readv` and its relatives take.
+class io_vector {
+public:
+    template <class Views>
+    explicit io_vector(const Views& views) noexcept {
+        for (const auto& each : views)
+            pieces_[size_++] = {const_cast<void*>(data_of(each)), size_of(each)};
+    }
+    ::iovec* data() noexcept { return pieces_.data(); }
+    int size() const noexcept { return static_cast<int>(size_); }
+    ::msghdr message() noexcept {
+        ::msghdr made{};
+        made.msg_iov = pieces_.data();
+        made.msg_iovlen = size_;
+        return made;
+    }
+
+private:
+    static const void* data_of(const const_view& view) noexcept { return view.data; }
+    static std::size_t size_of(const const_view& view) noexcept { return view.size; }
+    static const void* data_of(const asio::mutable_buffer& b) noexcept { return b.data(); }
+    static std::size_t size_of(const asio::mutable_buffer& b) noexcept { return b.size(); }
+
+    std::array<::iovec, most_pieces> pieces_;
+    std::size_t size_ = 0;
+};
+
+using several_buffers = std::span<const asio::mutable_buffer>;
+using several_views = std::span<const const_view>;
+
+::ssize_t read_once(int fd, const asio::mutable_buffer& into) noexcept {
+    return ::read(fd, into.data(), into.size());
+}
+::ssize_t read_once(int fd, several_buffers into) noexcept {
+    io_vector vector{into};
+    return ::readv(fd, vector.data(), vector.size());
+}
+
+// MSG_DONTWAIT: who shares the socket may have put it into blocking mode.
+::ssize_t receive_once(int fd, const asio::mutable_buffer& into) noexcept {
+    return ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
+}
+::ssize_t receive_once(int fd, several_buffers into) noexcept {
+    io_vector vector{into};
+    ::msghdr message = vector.message();
+    return ::recvmsg(fd, &message, MSG_DONTWAIT);
+}
+
+::ssize_t write_once(int fd, const const_view& from) noexcept {
+    return ::write(fd, from.data, from.size);
+}
+::ssize_t write_once(int fd, several_views from) noexcept {
+    io_vector vector{from};
+    return ::writev(fd, vector.data(), vector.size());
+}
+
+::ssize_t send_once(int fd, const const_view& from) noexcept {
+    return ::send(fd, from.data, from.size, MSG_NOSIGNAL);
+}
+::ssize_t send_once(int fd, several_views from) noexcept {
+    io_vector vector{from};
+    const ::msghdr message = vector.message();
+    return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+// --- Reading and writing -------------------------------------------------------------------------
+
+/// `call`, which writes, reports EPIPE without the signal: SIGPIPE is blocked in this thread
+/// meanwhile, and the one that was raised is taken off, unless one was pending before.
+template <class Call>
+::ssize_t without_sigpipe(Call call) noexcept {
+    sigset_t pipe, before, pending;
+    ::sigemptyset(&pipe);
+    ::sigaddset(&pipe, SIGPIPE);
+    ::sigpending(&pending);
+    ::pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    const ::ssize_t written = call();
+    const int error = errno;
+    if (written < 0 && error == EPIPE && !::sigismember(&pending, SIGPIPE)) {
+        const ::timespec at_once{};
+        while (::sigtimedwait(&pipe, nullptr, &at_once) < 0 && errno == EINTR) {
+        }
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    errno = error;
+    return written;
+}
+
+template <class Buffers>
+void start_read(operation& op, asio_descriptor& from, const Buffers& into) {
+    if (!op.try_read_at_once([&] { return read_once(from.native_handle(), into); }))
+        from.async_read_some(into, op.completion());
+}
+template <class Buffers>
+void start_read(operation& op, asio_socket& from, const Buffers& into) {
+    if (!op.try_read_at_once([&] { return receive_once(from.native_handle(), into); }))
+        from.async_receive(into, op.completion());
+}
+
+/// Without reading by Asio. What is as large as the last buffer is read when its task runs: if it
+/// were read ahead of the other tasks, it would have left the cache by then. Of `mutable_buffer` or
+/// `several_buffers`, here and below.
+template <class Buffers>
+std::size_t read_directly(descriptor_state& f, const Buffers& into, const char* caller) {
+    bool tries = f.reads_of_more().allows_a_try();
+    if (!tries && f.non_blocking()) // a blocking one is waited for in any case
+        wait_until(wait_type::read, f, caller);
+    const ::ssize_t got = retry(wait_type::read, f, caller, [&](int fd) {
+        const ::ssize_t now = f.is_socket() ? receive_once(fd, into) : read_once(fd, into);
+        if (std::exchange(tries, false))
+            f.reads_of_more().learn(now >= 0);
+        return now;
+    });
+    return static_cast<std::size_t>(got);
+}
+
+template <class Buffers>
+std::size_t read_what_comes(descriptor_state& f, const Buffers& into, const char* caller) {
+    if (!f.non_blocking() || f.may_have_more())
+        return read_directly(f, into, caller);
+    miou::consume_budget(caller);
+    for (;;)
+        if (const auto got =
+                run_operation(f, caller, [&](auto& op, auto& view) { start_read(op, view, into); }))
+            return *got;
+}
+
+template <class Buffers>
+std::size_t read_into(const file_descr& f, const Buffers& into) {
+    constexpr const char* caller = "miou_unix::read";
+    descriptor_state& state = f.state(caller);
+    refuse_datagrams(state, caller);
+    const std::size_t size = asio::buffer_size(into);
+    if (size == 0)
+        return 0;
+    const std::size_t got = read_what_comes(state, into, caller);
+    state.set_may_have_more(got == size);
+    return got;
+}
+
+descriptor_state& writable(const file_descr& f) {
+    constexpr const char* caller = "miou_unix::write";
+    descriptor_state& state = f.state(caller);
+    refuse_datagrams(state, caller);
+    return state;
+}
+
+/// A part of `const_view` or `several_views`.
+template <class Views>
+std::size_t write_from(descriptor_state& state, const Views& from) {
+    const ::ssize_t written =
+        retry(wait_type::write, state, "miou_unix::write", [&](int fd) -> ::ssize_t {
+            if (state.is_socket())
+                return send_once(fd, from);
+            return without_sigpipe([&] { return write_once(fd, from); });
+        });
+    return static_cast<std::size_t>(written);
+}
+
+/// By `ask`, a system call.
+template <class Ask>
+sockaddr address_of(const file_descr& f, Ask ask, const char* caller) {
+    sockaddr_buffer address;
+    if (ask(f.state(caller).open(caller)->number(), address.data(), &address.size) != 0)
+        throw_errno(errno, caller);
+    return address.value();
+}
+
+[[noreturn]] void throw_end_of_stream() {
+    throw boost::system::system_error{asio::error::make_error_code(asio::error::eof),
+                                      "miou_unix::really_read"};
+}
+
+} // namespace
+
+file_descr tcpv4() {
+    return new_socket(AF_INET, SOCK_STREAM, "miou_unix::tcpv4");
+}
+file_descr tcpv6() {
+    return new_socket(AF_INET6, SOCK_STREAM, "miou_unix::tcpv6");
+}
+file_descr unix_socket() {
+    return new_socket(AF_UNIX, SOCK_STREAM, "miou_unix::unix_socket");
+}
+
+void bind_and_listen(const file_descr& f, const sockaddr& address) {
+    bind_and_listen({}, f, address);
+}
+
+void bind_and_listen(bind_and_listen_options options, const file_descr& f,
+                     const sockaddr& address) {
+    constexpr const char* caller = "miou_unix::bind_and_listen";
+    descriptor_state& state = f.state(caller);
+    const auto held = state.open(caller);
+    if (address.family() != AF_UNIX) { // which has no ports
+        set_option(held->number(), SO_REUSEADDR, options.reuseaddr, caller);
+        set_option(held->number(), SO_REUSEPORT, options.reuseport, caller);
+    }
+    if (::bind(held->number(), address.data(), address.size()) != 0)
+        throw_errno(errno, caller);
+    if (state.kind() == descriptor_kind::stream_socket &&
+        ::listen(held->number(), options.backlog) != 0)
+        throw_errno(errno, caller);
+}
+
+std::pair<file_descr, sockaddr> accept(const file_descr& f) {
+    return accept({}, f);
+}
+
+std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr& f) {
+    constexpr const char* caller = "miou_unix::accept";
+    descriptor_state& state = f.state(caller);
+    require_stream_socket(state, caller);
+    auto made = std::make_shared<descriptor_state>(descriptor_kind::stream_socket, true);
+    sockaddr_buffer peer;
+    const int flags = SOCK_NONBLOCK | (options.cloexec ? SOCK_CLOEXEC : 0);
+    const int fd = retry(wait_type::read, state, caller, [&](int listening) {
+        const int accepted = ::accept4(listening, peer.data(), &peer.size, flags);
+        if (accepted < 0 && errno == ECONNABORTED) // by the peer: the next one is wanted
+            errno = EINTR;
+        return accepted;
+    });
+    made->adopt(fd);
+    return {file_descr{std::move(made)}, peer.value()};
+}
+
+void connect(const file_descr& f, const sockaddr& address) {
+    constexpr const char* caller = "miou_unix::connect";
+    descriptor_state& state = f.state(caller);
+    require_stream_socket(state, caller);
+    if (!state.non_blocking())
+        throw std::invalid_argument{std::string{caller} + ": the socket is in blocking mode"};
+    miou::consume_budget(caller);
+    for (;;) {
+        const int connected = state.with_number(
+            caller, [&](int fd) { return ::connect(fd, address.data(), address.size()); });
+        if (connected == 0)
+            return;
+        if (errno == EINPROGRESS || errno == EINTR)
+            break;
+        if (!would_block(errno) || address.family() != AF_UNIX)
+            throw_errno(errno, caller);
+        // Too many wait to be accepted in the UNIX domain, and nobody is told when one is.
+        sleep(0.001);
+    }
+    wait_until_ready(wait_type::write, state, caller);
+    const int error = state.with_number(caller, [](int fd) {
+        int found = 0;
+        ::socklen_t size = sizeof found;
+        return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &found, &size) == 0 ? found : errno;
+    });
+    if (error != 0)
+        throw_errno(error, caller);
+}
+
+std::size_t read(const file_descr& f, mutable_view buffer) {
+    return read_into(f, asio::mutable_buffer{buffer.data, buffer.size});
+}
+
+std::size_t read(const file_descr& f, mutable_view buffer, slice part) {
+    return read(f, part_of(buffer, part, "miou_unix::read"));
+}
+
+std::size_t detail::read_some(const file_descr& f, const pieces<mutable_view>& into) {
+    std::array<asio::mutable_buffer, most_pieces> buffers;
+    std::size_t size = 0;
+    for (const mutable_view& each : into.views())
+        buffers[size++] = {each.data, each.size};
+    return read_into(f, several_buffers{buffers.data(), size});
+}
+
+void really_read(const file_descr& f, mutable_view buffer, slice part) {
+    mutable_view rest = part_of(buffer, part, "miou_unix::really_read");
+    while (rest.size != 0) {
+        const std::size_t got = read(f, rest);
+        if (got == 0)
+            throw_end_of_stream();
+        rest = part_of(rest, {.off = got}, "miou_unix::really_read");
+    }
+}
+
+void detail::read_all(const file_descr& f, pieces<mutable_view>& into) {
+    while (!into.empty()) {
+        const std::size_t got = read_some(f, into);
+        if (got == 0)
+            throw_end_of_stream();
+        into.consume(got);
+    }
+}
+
+void write(const file_descr& f, const_view buffer) {
+    descriptor_state& state = writable(f);
+    while (buffer.size != 0)
+        buffer = part_of(buffer, {.off = write_from(state, buffer)}, "miou_unix::write");
+}
+
+void write(const file_descr& f, const_view buffer, slice part) {
+    write(f, part_of(buffer, part, "miou_unix::write"));
+}
+
+void detail::write_all(const file_descr& f, pieces<const_view>& from) {
+    descriptor_state& state = writable(f);
+    while (!from.empty())
+        from.consume(write_from(state, from.views()));
+}
+
+void shutdown(const file_descr& f, int how) {
+    constexpr const char* caller = "miou_unix::shutdown";
+    if (::shutdown(f.state(caller).open(caller)->number(), how) != 0)
+        throw_errno(errno, caller);
+}
+
+sockaddr getsockname(const file_descr& f) {
+    return address_of(f, ::getsockname, "miou_unix::getsockname");
+}
+
+sockaddr getpeername(const file_descr& f) {
+    return address_of(f, ::getpeername, "miou_unix::getpeername");
+}
+
+} // namespace miou_unix

@@ -1,0 +1,135 @@
+#include "miou_unix/detail/worker_pool.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace miou_unix::detail {
+namespace {
+
+/// The calling thread has another signal mask meanwhile.
+class signal_mask {
+public:
+    explicit signal_mask(const sigset_t& wanted) noexcept {
+        ::pthread_sigmask(SIG_SETMASK, &wanted, &before_);
+    }
+    ~signal_mask() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    signal_mask(const signal_mask&) = delete;
+    signal_mask& operator=(const signal_mask&) = delete;
+
+private:
+    sigset_t before_;
+};
+
+unsigned checked(std::string_view name, std::string_view value) {
+    constexpr unsigned most = 1024;
+    unsigned number = 0;
+    const char* const end = value.data() + value.size();
+    const auto [stopped, error] = std::from_chars(value.data(), end, number);
+    if (error != std::errc{} || stopped != end || number == 0 || number > most)
+        throw std::invalid_argument{"miou_unix::run: " + std::string{name} + " is \"" +
+                                    std::string{value} + "\", not a number from 1 to " +
+                                    std::to_string(most)};
+    return number;
+}
+
+} // namespace
+
+unsigned workers_wanted(std::optional<int> chosen) {
+    // They wait more than they compute.
+    unsigned wanted = std::max(4u, std::thread::hardware_concurrency());
+    if (const char* const text = std::getenv("MIOU_WORKERS"))
+        wanted = checked("MIOU_WORKERS", text);
+    if (chosen)
+        wanted = checked(".workers", std::to_string(*chosen));
+    return wanted;
+}
+
+worker_pool::job::job(miou::unique_function<void()> fn)
+    : fn_{std::move(fn)} {
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &callers_mask_);
+}
+
+void worker_pool::job::run() noexcept {
+    try {
+        const signal_mask meanwhile{callers_mask_};
+        fn_();
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+}
+
+worker_pool::~worker_pool() {
+    {
+        const std::scoped_lock lock{guard_};
+        ending_ = true;
+    }
+    changed_.notify_all();
+    for (std::thread& each : threads_)
+        each.join();
+}
+
+void worker_pool::post(job& work, const char* caller) {
+    const std::scoped_lock lock{guard_};
+    if (queue_.size() >= idle_ && threads_.size() < most_threads_)
+        start_thread(caller);
+    queue_.push_back(work);
+    changed_.notify_one();
+}
+
+/// With the lock held. Fails only if there is no thread at all: with fewer than there might be,
+/// jobs take longer.
+void worker_pool::start_thread(const char* caller) {
+    sigset_t all;
+    ::sigfillset(&all);
+    try {
+        const signal_mask inherited{all}; // signals are for the domains
+        threads_.reserve(threads_.size() + 1);
+        threads_.emplace_back([this] { work(); });
+        ++idle_;
+    } catch (const std::bad_alloc&) {
+        if (threads_.empty())
+            throw;
+    } catch (const std::system_error& error) {
+        if (threads_.empty())
+            throw std::system_error{error.code(),
+                                    std::string{caller} + ": no thread can be started"};
+    }
+}
+
+bool worker_pool::withdraw(job& work) noexcept {
+    const std::scoped_lock lock{guard_};
+    if (!work.is_linked())
+        return false;
+    queue_.erase(queue_.iterator_to(work));
+    return true;
+}
+
+void worker_pool::work() noexcept {
+    std::unique_lock lock{guard_};
+    for (;;) {
+        changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+        if (queue_.empty())
+            return;
+        // Before others see that it has begun, and may drop it.
+        auto next = queue_.front().shared_from_this();
+        queue_.pop_front();
+        --idle_;
+        lock.unlock();
+        next->run();
+        lock.lock();
+        ++idle_; // before its caller goes on: the next call needs no other thread
+        lock.unlock();
+        next->done.signal();
+        next.reset();
+        lock.lock();
+    }
+}
+
+} // namespace miou_unix::detail

@@ -1,0 +1,91 @@
+// Plain threads for what must not run on a domain.
+#pragma once
+
+#include "miou/trigger.hpp"
+#include "miou/unique_function.hpp"
+
+#include <boost/intrusive/list.hpp>
+
+#include <condition_variable>
+#include <csignal>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace miou_unix::detail {
+
+/// Threads of one run, shared by its domains. A job that finds none idle starts another one, up to
+/// a limit, or waits in a queue. One that is idle takes no signals. Joined when the run ends. Any
+/// thread.
+class worker_pool {
+public:
+    /// What a worker does, with the signal mask of the thread that made the job: a program that it
+    /// starts inherits that one. Stays alive while it is in the queue; a worker that has begun it
+    /// keeps it.
+    class job : public boost::intrusive::list_base_hook<>,
+                public std::enable_shared_from_this<job> {
+    public:
+        explicit job(miou::unique_function<void()> fn);
+
+        /// Signaled when it has run.
+        miou::trigger done;
+        /// What the function threw, once it is done.
+        std::exception_ptr thrown;
+
+    private:
+        friend class worker_pool;
+        void run() noexcept;
+
+        miou::unique_function<void()> fn_;
+        sigset_t callers_mask_;
+    };
+
+    explicit worker_pool(unsigned most_threads) noexcept
+        : most_threads_{most_threads} {}
+    worker_pool(const worker_pool&) = delete;
+    worker_pool& operator=(const worker_pool&) = delete;
+    /// Waits for the jobs that have begun. The queue is empty.
+    ~worker_pool();
+
+    /// Puts `work` into the queue. Throws `std::system_error`, naming `caller`, if there is no
+    /// thread and none can be started; then it is not in the queue.
+    void post(job& work, const char* caller);
+    /// Takes it out of the queue; false: it has begun.
+    bool withdraw(job& work) noexcept;
+
+private:
+    void start_thread(const char* caller);
+    void work() noexcept;
+
+    const std::size_t most_threads_;
+    std::mutex guard_; // of the rest
+    std::condition_variable changed_;
+    boost::intrusive::list<job> queue_;
+    std::size_t idle_ = 0; // threads that have no job, or one of the queue by and by
+    bool ending_ = false;
+    std::vector<std::thread> threads_;
+};
+
+/// The workers of a run. Those that ask for names are others, so that they never wait for functions
+/// that compute.
+struct worker_pools {
+    explicit worker_pools(unsigned most_threads) noexcept
+        : functions{most_threads}
+        , names{most_threads} {}
+
+    /// For `blocking`.
+    worker_pool functions;
+    /// For `resolve`.
+    worker_pool names;
+};
+
+/// How many threads a pool may have: what was chosen, what `MIOU_WORKERS` says, or what is usual.
+/// Throws `std::invalid_argument` unless that is from 1 to 1,024.
+unsigned workers_wanted(std::optional<int> chosen);
+
+} // namespace miou_unix::detail

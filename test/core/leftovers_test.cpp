@@ -1,0 +1,492 @@
+// `run` leaves nothing behind, however it ends and whatever its tasks are waiting for.
+
+#include "miou/logs.hpp"
+#include "miou/miou.hpp"
+#include "support/domains.hpp"
+#include "support/errors.hpp"
+#include "support/process.hpp"
+#include "support/sanitized.hpp"
+#include "support/tasks.hpp"
+
+#include <gtest/gtest.h>
+
+#include <malloc.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using test::anywhere;
+using test::failure;
+
+/// Counts those that are alive. With memory of its own, so that a lost one shows there as well.
+class sentinel {
+public:
+    explicit sentinel(std::atomic<int>& alive)
+        : alive_{&alive}
+        , memory_{new char[64]} {
+        ++alive;
+    }
+    sentinel(const sentinel& other)
+        : sentinel{*other.alive_} {}
+    sentinel& operator=(const sentinel&) = delete;
+    ~sentinel() { --*alive_; }
+
+private:
+    std::atomic<int>* alive_;
+    std::unique_ptr<char[]> memory_;
+};
+
+void wait_for(miou::trigger& t) {
+    if (const std::exception_ptr stop = t.await())
+        std::rethrow_exception(stop);
+}
+
+/// A system that finds nothing and sleeps until it is interrupted, or fails when told to.
+struct sleeper {
+    std::mutex guard;
+    std::condition_variable changed;
+    bool interrupted = false;
+    std::atomic<bool>* fails = nullptr;
+
+    std::vector<miou::signal> select(bool block) {
+        std::unique_lock held{guard};
+        const auto failing = [this] { return fails != nullptr && *fails; };
+        changed.wait(held, [&] { return !block || interrupted || failing(); });
+        interrupted = false;
+        if (failing())
+            throw failure{};
+        return {};
+    }
+    void interrupt() {
+        const std::scoped_lock held{guard};
+        interrupted = true;
+        changed.notify_one();
+    }
+};
+
+miou::events events_of(std::shared_ptr<sleeper> s) {
+    return {
+        .select = [s](bool block, std::span<const miou::syscall_uid>) { return s->select(block); },
+        .interrupt = [s] { s->interrupt(); },
+        .finaliser = {}};
+}
+
+/// What one run has: the things its tasks wait for, and who is alive. Outlives the run.
+struct world {
+    std::atomic<int> alive = 0;
+    std::atomic<int> unsettled = 0; // tasks that are not yet about to wait
+    miou::trigger settled;
+    int spinning_domain = 0; // one is enough: the others could not do anything else
+    miou::mutex taken;
+    std::vector<miou::promise<void>> outside; // handles that survive the root
+
+    void settle() {
+        if (--unsettled == 0)
+            settled.signal();
+    }
+    void wait_until_settled() { wait_for(settled); }
+};
+
+/// Children of the calling task, waiting in each way that needs no other domain.
+class crowd {
+public:
+    explicit crowd(world& w)
+        : world_{w} {
+        add([&w] { // awaits a child
+            const auto child = miou::async([mine = sentinel{w.alive}] {
+                miou::trigger never;
+                wait_for(never);
+            });
+            w.settle();
+            miou::await_exn(child);
+        });
+        add([&w] { // awaits several
+            miou::trigger never;
+            const auto wait = [&never, mine = sentinel{w.alive}] { wait_for(never); };
+            std::vector<miou::promise<void>> children;
+            for (int i = 0; i < 3; ++i)
+                children.push_back(miou::async([i, wait] { i == 0 ? miou::yield() : wait(); }));
+            miou::trigger another;
+            children.push_back(miou::async([&another] { wait_for(another); }));
+            w.settle();
+            miou::await_all(children);
+        });
+        add([&w] { // a trigger
+            miou::trigger never;
+            w.settle();
+            wait_for(never);
+        });
+        add([&w] { // a mutex that it holds, or that somebody holds
+            w.settle();
+            const std::scoped_lock held{w.taken};
+            miou::trigger never;
+            wait_for(never);
+        });
+        add([&w] {
+            w.settle();
+            const std::scoped_lock held{w.taken};
+        });
+        add([&w] { // a condition
+            miou::mutex mine;
+            miou::condition never;
+            std::unique_lock held{mine};
+            w.settle();
+            never.wait(held, [] { return false; });
+        });
+        add([&w] { // a computation
+            const miou::computation<std::string> never;
+            w.settle();
+            never.await_exn();
+        });
+        add([&w, slow = slow_] { // a lazy that it, or another one, computes
+            w.settle();
+            slow->force();
+        });
+        add([&w, slow = slow_] {
+            w.settle();
+            slow->force();
+        });
+        add([&w] { // the system
+            const miou::syscall point{"never"};
+            w.settle();
+            miou::suspend(point, [mine = sentinel{w.alive}] {});
+        });
+        add([&w] { // its orphans
+            miou::orphans<int> children;
+            for (int i = 0; i < 3; ++i)
+                miou::async(children, [i, mine = sentinel{w.alive}] {
+                    miou::trigger never;
+                    if (i != 0)
+                        wait_for(never);
+                    return i;
+                });
+            w.settle();
+            while (miou::get(children)) {
+            }
+        });
+        add([&w] { // its turn
+            w.settle();
+            while (miou::domain::self().to_int() == w.spinning_domain)
+                miou::yield();
+        });
+        add([&w] { // swallows its cancellation, again and again
+            w.settle();
+            for (int i = 0; i < 5; ++i)
+                try {
+                    miou::trigger never;
+                    wait_for(never);
+                } catch (const miou::cancelled&) {
+                }
+        });
+        add([&w] { // owns a resource
+            miou::ownership mine{sentinel{w.alive}, [](const sentinel&) {}};
+            mine.own();
+            miou::trigger never;
+            w.settle();
+            wait_for(never);
+        });
+        add([&w, stopping = stopping_] { // what its clean-up signals, see the next two
+            const auto signal = [stopping] {
+                stopping->first.signal();
+                stopping->second.signal();
+            };
+            struct at_exit {
+                decltype(signal) fn;
+                ~at_exit() { fn(); }
+            } const clean_up{signal};
+            miou::trigger never;
+            w.settle();
+            wait_for(never);
+        });
+        add([&w, stopping = stopping_] { // in an uncancellable section
+            w.settle();
+            miou::uncancellable([&] { EXPECT_EQ(stopping->first.await(), nullptr); });
+            miou::yield();
+        });
+        add([&w, stopping = stopping_] { // in a destructor during unwinding
+            struct at_exit {
+                miou::trigger& awaited;
+                ~at_exit() {
+                    EXPECT_EQ(awaited.await(), nullptr);
+                    miou::yield();
+                }
+            } const clean_up{stopping->second};
+            w.settle();
+            throw failure{};
+        });
+    }
+
+private:
+    template <class F>
+    void add(F fn) {
+        children_.push_back(miou::async(
+            [fn = std::move(fn), captured = sentinel{world_.alive}, &w = world_]() mutable {
+                const sentinel local{w.alive};
+                fn();
+            }));
+    }
+
+    using value = std::shared_ptr<sentinel>;
+    world& world_;
+    std::shared_ptr<miou::lazy<value>> slow_{
+        new auto{miou::lazy<value>::from_fun([mine = sentinel{world_.alive}]() -> value {
+            miou::trigger never;
+            wait_for(never);
+            return nullptr;
+        })}};
+    std::shared_ptr<std::pair<miou::trigger, miou::trigger>> stopping_ =
+        std::make_shared<std::pair<miou::trigger, miou::trigger>>();
+    std::vector<miou::promise<void>> children_;
+};
+constexpr int size_of_crowd = 17;
+
+/// Tasks that wait in every way, on every domain.
+class crowds {
+public:
+    explicit crowds(world& w) {
+        w.unsettled = size_of_crowd * (1 + static_cast<int>(miou::domain::available()));
+        near_.emplace(w);
+        for (const miou::domain_uid domain : miou::domain::all())
+            far_.push_back(miou::call({.pin = domain}, [&w, mine = sentinel{w.alive}] {
+                const crowd inner{w};
+                miou::trigger never;
+                wait_for(never);
+            }));
+        w.wait_until_settled();
+    }
+
+private:
+    std::optional<crowd> near_;
+    std::vector<miou::promise<void>> far_;
+};
+
+using make_events = std::function<miou::events(miou::domain_uid)>;
+
+miou::events sleepy_events(miou::domain_uid) {
+    return events_of(std::make_shared<sleeper>());
+}
+
+/// Runs `root` again and again, each time to its end in an `Expected`, or to a normal end if that
+/// is void, and checks after each run, and between them, that nothing is left.
+template <class Expected, class Root>
+void run_again_and_again(Root root, int domains = test::domains(),
+                         make_events events = &sleepy_events) {
+    constexpr int rounds = test::scaled(200, 20);
+    constexpr int settled = rounds / 4;
+    const std::size_t threads = test::live_threads();
+    const std::size_t descriptors = test::open_descriptors();
+    std::size_t mappings = 0;
+    std::size_t resident = 0;
+    std::size_t heap = 0;
+    for (int round = 0; round < rounds; ++round) {
+        {
+            world w;
+            w.spinning_domain = round % (domains + 1);
+            const auto once = [&] {
+                miou::run({.domains = domains, .events = events},
+                          [&, mine = sentinel{w.alive}] { root(w); });
+            };
+            if constexpr (std::is_void_v<Expected>)
+                EXPECT_NO_THROW(once());
+            else
+                EXPECT_THROW(once(), Expected);
+            // The handles that are still there keep values, not functions.
+            ASSERT_EQ(w.alive, 0) << "in round " << round;
+        }
+        ASSERT_LE(test::live_threads(), threads + static_cast<std::size_t>(domains));
+        ASSERT_EQ(test::open_descriptors(), descriptors);
+        if (round == settled) {
+            mappings = test::mappings();
+            resident = test::resident_bytes();
+            heap = ::mallinfo2().uordblks;
+        }
+    }
+    if (TEST_SANITIZED)
+        return; // the leak sanitizer counts better
+    EXPECT_LE(test::mappings(), mappings + 16);
+    EXPECT_LT(test::resident_bytes(), resident + (std::size_t{8} << 20));
+    // Less than what one task a round would be; threads keep some memory for themselves.
+    EXPECT_LT(::mallinfo2().uordblks, heap + 100 * (rounds - settled));
+}
+
+[[noreturn]] void wait_for_ever() {
+    miou::trigger never;
+    wait_for(never);
+    throw std::logic_error{"it was signaled"};
+}
+
+TEST(leftovers, nothing_is_left_when_the_root_throws) {
+    run_again_and_again<failure>([](world& w) {
+        const crowds all{w};
+        throw failure{};
+    });
+}
+
+TEST(leftovers, nothing_is_left_when_everything_is_cancelled_in_normal_flow) {
+    run_again_and_again<void>([](world& w) {
+        miou::trigger built;
+        const auto parent = miou::async([&] {
+            const crowds all{w};
+            built.signal();
+            wait_for_ever();
+        });
+        wait_for(built);
+        miou::cancel(parent);
+    });
+}
+
+TEST(leftovers, nothing_is_left_when_a_child_throws) {
+    run_again_and_again<failure>([](world& w) {
+        const crowds all{w};
+        const auto child = anywhere([mine = sentinel{w.alive}] {
+            miou::yield();
+            throw failure{};
+        });
+        miou::await_exn(child);
+    });
+}
+
+TEST(leftovers, nothing_is_left_when_the_root_forgets_its_children) {
+    run_again_and_again<miou::still_has_children>([](world& w) { const crowds all{w}; });
+}
+
+TEST(leftovers, nothing_is_left_when_handles_outlive_the_root) {
+    run_again_and_again<miou::still_has_children>([](world& w) {
+        w.unsettled = 3 * size_of_crowd;
+        for (int i = 0; i < 3; ++i)
+            w.outside.push_back(anywhere([&w, mine = sentinel{w.alive}] {
+                const crowd inner{w};
+                wait_for_ever();
+            }));
+        w.wait_until_settled();
+    });
+}
+
+TEST(leftovers, nothing_is_left_when_the_root_leaks_a_resource) {
+    run_again_and_again<miou::resource_leaked>([](world& w) {
+        const crowds all{w};
+        miou::ownership leaked{sentinel{w.alive}, [](const sentinel&) {}};
+        leaked.own();
+    });
+}
+
+TEST(leftovers, nothing_is_left_when_a_task_on_another_domain_leaks_a_resource) {
+    run_again_and_again<miou::resource_leaked>([](world& w) {
+        const crowds all{w};
+        const auto child = anywhere([&w] {
+            miou::ownership leaked{sentinel{w.alive}, [](const sentinel&) {}};
+            leaked.own();
+        });
+        wait_for_ever();
+    });
+}
+
+TEST(leftovers, nothing_is_left_when_a_task_on_another_domain_forgets_its_child) {
+    run_again_and_again<miou::still_has_children>([](world& w) {
+        const crowds all{w};
+        const auto child = anywhere([&w] {
+            static_cast<void>(miou::async([mine = sentinel{w.alive}] { wait_for_ever(); }));
+        });
+        wait_for_ever();
+    });
+}
+
+TEST(leftovers, nothing_is_left_when_many_tasks_break_rules_at_once) {
+    run_again_and_again<miou::rule_violation>([](world& w) {
+        const crowds all{w};
+        std::vector<miou::promise<void>> culprits;
+        for (int i = 0; i < 6; ++i)
+            culprits.push_back(anywhere([&w, i] {
+                miou::ownership leaked{sentinel{w.alive}, [](const sentinel&) {}};
+                if (i % 2 == 0)
+                    leaked.own();
+                else
+                    static_cast<void>(miou::async([] { miou::yield(); }));
+            }));
+        wait_for_ever();
+    });
+}
+
+TEST(leftovers, nothing_is_left_when_not_a_child_escapes) {
+    run_again_and_again<miou::not_a_child>([](world& w) {
+        const crowds all{w};
+        const auto sibling = miou::async([mine = sentinel{w.alive}] { wait_for_ever(); });
+        const auto culprit = anywhere([&] { miou::await_exn(sibling); });
+        miou::await_exn(culprit);
+    });
+}
+
+TEST(leftovers, nothing_is_left_when_not_owner_escapes) {
+    run_again_and_again<miou::not_owner>([](world& w) {
+        const crowds all{w};
+        miou::ownership mine{sentinel{w.alive}, [](const sentinel&) {}};
+        mine.own();
+        const auto culprit = anywhere([mine]() mutable { mine.release(); });
+        miou::await_exn(culprit);
+    });
+}
+
+TEST(leftovers, nothing_is_left_when_a_domain_cannot_make_its_events) {
+    for (int culprit = 0; culprit <= test::domains(); ++culprit)
+        run_again_and_again<failure>([](world&) { ADD_FAILURE() << "the root ran"; },
+                                     test::domains(),
+                                     [culprit](miou::domain_uid domain) {
+                                         if (domain.to_int() == culprit)
+                                             throw failure{};
+                                         return sleepy_events(domain);
+                                     });
+}
+
+TEST(leftovers, nothing_is_left_when_a_select_throws) {
+    std::atomic<bool> fails = false;
+    for (int culprit = 0; culprit <= test::domains(); ++culprit)
+        run_again_and_again<failure>(
+            [&fails](world& w) {
+                const crowds all{w};
+                fails = true;
+                std::vector<miou::promise<void>> alarms; // so that a domain that sleeps looks again
+                for (const miou::domain_uid domain : miou::domain::all())
+                    alarms.push_back(miou::call({.pin = domain}, [] {}));
+                wait_for_ever();
+            },
+            test::domains(),
+            [culprit, &fails](miou::domain_uid domain) {
+                auto made = std::make_shared<sleeper>();
+                if (domain.to_int() == culprit)
+                    made->fails = &fails;
+                fails = false;
+                return events_of(std::move(made));
+            });
+}
+
+TEST(leftovers, nothing_is_left_when_finalisers_throw) {
+    miou::logs::set_sink([](miou::logs::level, std::string_view) {});
+    run_again_and_again<failure>(
+        [](world& w) {
+            const crowds all{w};
+            miou::ownership mine{sentinel{w.alive}, [](const sentinel&) { throw failure{}; }};
+            mine.own();
+            throw failure{};
+        },
+        test::domains(),
+        [](miou::domain_uid domain) {
+            miou::events made = sleepy_events(domain);
+            made.finaliser = [] { throw failure{}; };
+            return made;
+        });
+    miou::logs::set_sink({});
+}
+
+} // namespace

@@ -1,0 +1,277 @@
+// Functions that block, beside the domains.
+
+#include "support/domains.hpp"
+#include "support/errors.hpp"
+#include "support/process.hpp"
+#include "support/reactor.hpp"
+#include "support/sanitized.hpp"
+#include "support/tasks.hpp"
+
+#include "miou/miou.hpp"
+#include "miou_unix/miou_unix.hpp"
+
+#include <gtest/gtest.h>
+
+#include <pthread.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <latch>
+#include <memory>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using miou_unix::blocking;
+using test::domains;
+using test::failed_with;
+using test::on_reactor;
+
+/// A value of the environment, for the time of a test.
+class variable {
+public:
+    variable(const char* name, const char* value)
+        : name_{name} {
+        ::setenv(name, value, 1);
+    }
+    ~variable() { ::unsetenv(name_); }
+
+private:
+    const char* name_;
+};
+
+TEST(blocking_call, runs_on_a_thread_that_is_no_domain) {
+    on_reactor([] {
+        const auto here = std::this_thread::get_id();
+        EXPECT_NE(blocking([] { return std::this_thread::get_id(); }), here);
+        EXPECT_EQ(std::this_thread::get_id(), here);
+        blocking([] { EXPECT_THROW(miou::yield(), miou::outside_of_task); });
+    });
+}
+
+TEST(blocking_call, returns_what_the_function_returns_and_throws_what_it_throws) {
+    on_reactor([] {
+        int local = 1;
+        EXPECT_EQ(blocking([&] { return ++local; }), 2);
+        EXPECT_EQ(*blocking([] { return std::make_unique<int>(3); }), 3);
+        blocking([&] { local = 4; });
+        EXPECT_EQ(local, 4);
+        EXPECT_THROW(blocking([] { throw std::out_of_range{"far"}; }), std::out_of_range);
+    });
+}
+
+TEST(blocking_call, parks_only_the_calling_task) {
+    on_reactor([] {
+        std::latch released{1};
+        const auto caller = miou::async([&] { blocking([&] { released.wait(); }); });
+        miou::yield();
+        released.count_down(); // would never happen if the domain were blocked
+        miou::await_exn(caller);
+    });
+}
+
+TEST(blocking_call, no_more_run_at_once_than_there_are_workers_and_the_rest_follow) {
+    miou_unix::run({.domains = domains(), .workers = 2}, [] {
+        std::atomic<int> running = 0;
+        std::atomic<int> most = 0;
+        std::vector<miou::promise<void>> callers;
+        for (int i = 0; i < 100; ++i)
+            callers.push_back(miou::async([&] {
+                blocking([&] {
+                    const int now = ++running;
+                    for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+                    }
+                    std::this_thread::yield();
+                    --running;
+                });
+            }));
+        for (const auto& outcome : miou::await_all(std::move(callers)))
+            EXPECT_TRUE(outcome.has_value());
+        EXPECT_LE(most, 2);
+    });
+}
+
+TEST(blocking_call, of_a_cancelled_task_that_still_waits_in_the_queue_never_runs) {
+    const variable workers{"MIOU_WORKERS", "1"};
+    on_reactor([] {
+        std::latch begun{1};
+        std::latch released{1};
+        const auto first = miou::async([&] {
+            blocking([&] {
+                begun.count_down();
+                released.wait();
+            });
+        });
+        const auto second =
+            miou::async([] { blocking([] { ADD_FAILURE() << "it was taken back"; }); });
+        miou::yield();
+        begun.wait();
+        miou::cancel(second);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(second)));
+        released.count_down();
+        miou::await_exn(first);
+    });
+}
+
+TEST(blocking_call, that_has_begun_is_waited_for_and_its_outcome_is_not_lost) {
+    on_reactor([] {
+        std::latch begun{1};
+        std::latch released{1};
+        bool returned = false;
+        const auto caller = miou::async([&] {
+            returned = blocking([&] {
+                begun.count_down();
+                released.wait();
+                return true;
+            });
+        });
+        miou::yield();
+        begun.wait();
+        const auto releasing = miou::async([&] { released.count_down(); });
+        miou::cancel(caller);
+        EXPECT_TRUE(returned);
+        miou::await_exn(releasing);
+    });
+}
+
+TEST(blocking_call, a_function_has_the_signal_mask_of_its_caller) {
+    on_reactor([] {
+        const auto blocks = [](int number) {
+            sigset_t blocked;
+            ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+            return ::sigismember(&blocked, number) == 1;
+        };
+        sigset_t one, before;
+        ::sigemptyset(&one);
+        ::sigaddset(&one, SIGUSR1);
+        ::pthread_sigmask(SIG_BLOCK, &one, &before);
+        EXPECT_TRUE(blocking([&] { return blocks(SIGUSR1) && !blocks(SIGTERM); }));
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        EXPECT_EQ(blocking([&] { return blocks(SIGUSR1); }), blocks(SIGUSR1));
+    });
+}
+
+TEST(blocking_call, refuses_a_malformed_number_of_workers_and_works_once_it_is_mended) {
+    for (const char* bad : {"", "0", "-1", "4x", "1025", "99999999999"}) {
+        const variable workers{"MIOU_WORKERS", bad};
+        for (const std::optional<int> chosen : {std::optional<int>{}, std::optional{2}}) {
+            const auto text = test::message_of<std::invalid_argument>(
+                [&] { miou_unix::run({.domains = domains(), .workers = chosen}, [] { FAIL(); }); });
+            EXPECT_TRUE(test::contains(text, "MIOU_WORKERS")) << text;
+        }
+    }
+    for (const int bad : {0, -1, 1025}) {
+        const auto text = test::message_of<std::invalid_argument>(
+            [&] { miou_unix::run({.domains = domains(), .workers = bad}, [] { FAIL(); }); });
+        EXPECT_TRUE(test::contains(text, ".workers")) << text;
+    }
+    miou_unix::run({.domains = domains(), .workers = 1024}, [] { blocking([] {}); });
+}
+
+TEST(blocking_call, of_those_that_follow_each_other_one_thread_runs_all) {
+    on_reactor([] {
+        const std::size_t before = test::live_threads();
+        for (int i = 0; i < 100; ++i)
+            blocking([] {});
+        EXPECT_EQ(test::live_threads(), before + 1);
+    });
+}
+
+/// No further thread can be started while it lives: none gets a stack.
+class no_more_threads {
+public:
+    no_more_threads() {
+        ::pthread_getattr_default_np(&before_);
+        ::pthread_attr_t huge;
+        ::pthread_attr_init(&huge);
+        ::pthread_attr_setstacksize(&huge, std::size_t{1} << 47);
+        EXPECT_EQ(::pthread_setattr_default_np(&huge), 0);
+        ::pthread_attr_destroy(&huge);
+    }
+    ~no_more_threads() {
+        ::pthread_setattr_default_np(&before_);
+        ::pthread_attr_destroy(&before_);
+    }
+    no_more_threads(const no_more_threads&) = delete;
+    no_more_threads& operator=(const no_more_threads&) = delete;
+
+private:
+    ::pthread_attr_t before_;
+};
+
+TEST(blocking_call, says_that_no_thread_can_be_started_and_works_once_one_can) {
+    on_reactor([] {
+        {
+            const no_more_threads meanwhile;
+            const auto text = test::message_of<std::system_error>(
+                [] { blocking([] { ADD_FAILURE() << "there is no thread"; }); });
+            EXPECT_TRUE(test::contains(text, "miou_unix::blocking")) << text;
+        }
+        EXPECT_EQ(blocking([] { return 1; }), 1);
+    });
+}
+
+TEST(blocking_call, waits_for_the_threads_there_are_if_no_more_can_be_started) {
+    on_reactor([] {
+        std::latch begun{1};
+        std::latch released{1};
+        const auto first = miou::async([&] {
+            blocking([&] {
+                begun.count_down();
+                released.wait();
+            });
+        });
+        miou::yield();
+        begun.wait();
+        const no_more_threads meanwhile;
+        const auto second = miou::async([] { return blocking([] { return 2; }); });
+        miou::yield();
+        released.count_down();
+        EXPECT_EQ(miou::await_exn(second), 2);
+        miou::await_exn(first);
+    });
+}
+
+TEST(blocking_call, needs_a_task_and_a_reactor) {
+    EXPECT_THROW(blocking([] {}), miou::outside_of_task);
+    miou::run({.domains = domains()},
+              [] { EXPECT_THROW(blocking([] {}), miou::no_select_provided); });
+}
+
+TEST(blocking_call, no_thread_is_left_after_the_run) {
+    const std::size_t before = test::live_threads();
+    for (int i = 0; i < 20; ++i) {
+        on_reactor([] { blocking([] {}); });
+        EXPECT_EQ(test::live_threads(), before);
+    }
+}
+
+TEST(blocking_call, storm_of_cancellations) {
+    on_reactor([] {
+        std::atomic<int> begun = 0;
+        std::atomic<int> ended = 0;
+        std::minstd_rand random{7};
+        for (int i = 0; i < test::scaled(20'000, 2000); ++i) {
+            const auto caller = test::anywhere([&] {
+                for (;;)
+                    blocking([&] {
+                        ++begun;
+                        ++ended;
+                    });
+            });
+            for (auto steps = random() % 3; steps != 0; --steps)
+                miou::yield();
+            miou::cancel(caller);
+        }
+        EXPECT_EQ(begun, ended);
+    });
+}
+
+} // namespace
