@@ -60,7 +60,7 @@ std::shared_ptr<open_descriptor> descriptor_state::open(const char* caller) cons
 registration* descriptor_state::first_if_here() const noexcept {
     const reactor* const mine = reactor::current_or_null();
     if (mine == nullptr || is_closed() ||
-        home_of_first_.load(std::memory_order_acquire) != mine->way_in().get())
+        home_of_first_.load(std::memory_order_acquire) != mine->handle().get())
         return nullptr;
     return first_;
 }
@@ -80,7 +80,7 @@ registration& descriptor_state::here(const char* caller) {
 
 /// With the lock held.
 registration& descriptor_state::register_at(reactor& mine, const char* caller) {
-    // Before its door is gone, whose address another one may get.
+    // Before its handle is gone, whose address another one may get.
     if (!registrations_.empty() && registrations_.front()->is_of_the_past())
         home_of_first_.store(nullptr, std::memory_order_relaxed);
     std::erase_if(registrations_, [](const auto& each) { return each->is_of_the_past(); });
@@ -88,7 +88,7 @@ registration& descriptor_state::register_at(reactor& mine, const char* caller) {
     registrations_.push_back(registration::make(mine, descriptor_, kind_, non_blocking_, caller));
     if (home_of_first_.load(std::memory_order_relaxed) == nullptr) {
         first_ = registrations_.front().get();
-        home_of_first_.store(&first_->way_home(), std::memory_order_release);
+        home_of_first_.store(&first_->handle(), std::memory_order_release);
     }
     return *registrations_.back();
 }

@@ -4,9 +4,6 @@
 #include "miou_unix/detail/registration.hpp"
 #include "miou_unix/file_descr.hpp"
 
-#include <boost/system/error_code.hpp>
-
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -14,30 +11,6 @@
 #include <vector>
 
 namespace miou_unix::detail {
-
-/// Whether a call that may find nothing is worth a system call: after each failure in a row half as
-/// often, down to every 16th time. Any thread; of two at the same time one may not count.
-class optimism {
-public:
-    bool allows_a_try() noexcept {
-        const std::uint8_t left = left_.load(std::memory_order_relaxed);
-        if (left != 0)
-            left_.store(left - 1, std::memory_order_relaxed);
-        return left == 0;
-    }
-    void learn(bool succeeded) noexcept {
-        const int skipped = skipped_.load(std::memory_order_relaxed);
-        const auto next =
-            static_cast<std::uint8_t>(succeeded ? 0 : std::min(2 * skipped + 1, most_skipped));
-        skipped_.store(next, std::memory_order_relaxed);
-        left_.store(next, std::memory_order_relaxed);
-    }
-
-private:
-    static constexpr int most_skipped = 15;
-    std::atomic<std::uint8_t> skipped_ = 0; // after the last failure
-    std::atomic<std::uint8_t> left_ = 0;    // of them
-};
 
 /// Any thread, but for what the functions say.
 class descriptor_state {
@@ -76,7 +49,6 @@ public:
     void set_may_have_more(bool more) noexcept {
         may_have_more_.store(more, std::memory_order_relaxed);
     }
-    optimism& reads_of_more() noexcept { return reads_of_more_; }
 
 private:
     bool shut(std::unique_lock<std::mutex> lock) noexcept;
@@ -89,10 +61,9 @@ private:
     int number_ = -1; // constant once adopted, also when it is closed
     std::atomic<bool> closed_ = false;
     std::atomic<bool> may_have_more_ = false;
-    optimism reads_of_more_;
     // Most descriptors are used by one domain alone, which finds its view here without the lock: no
     // other one can destroy it. Null while there is none. `first_` is written before.
-    std::atomic<const reactor::door*> home_of_first_ = nullptr;
+    std::atomic<const reactor::remote_handle*> home_of_first_ = nullptr;
     registration* first_ = nullptr;
 
     mutable std::mutex guard_;                                 // of the rest

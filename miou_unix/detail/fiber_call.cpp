@@ -67,7 +67,7 @@ fiber_call::fiber_call()
 
 void fiber_call::finish() noexcept {
     if (reactor* const here = reactor::current_or_null())
-        here->note_progress();
+        here->count_wakeup();
     memory_.use().give_handler_back();
 }
 

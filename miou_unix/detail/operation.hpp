@@ -1,106 +1,75 @@
-// An asynchronous operation on a descriptor as a plain call.
+// An operation of Asio on a descriptor as a plain call.
 #pragma once
 
-#include "miou/promise.hpp"
-#include "miou_unix/detail/errors.hpp"
+#include "miou_unix/detail/descriptor_state.hpp"
 #include "miou_unix/detail/handler_memory.hpp"
 #include "miou_unix/detail/reactor.hpp"
 
-#include <boost/asio/error.hpp>
 #include <boost/system/error_code.hpp>
 
-#include <sys/types.h>
-
-#include <algorithm>
-#include <array>
-#include <cassert>
-#include <cerrno>
 #include <cstddef>
 #include <exception>
-#include <utility>
 
 namespace miou_unix::detail {
 
-/// One operation that the running task waits for; on the task's stack, as are its buffers, so the
-/// task does not leave before it has ended or was withdrawn.
-class operation : public request {
+/// One operation that the running task waits for. On the task's stack, as are its buffers: the task
+/// does not leave before the operation has ended, or was withdrawn.
+///
+///     submitted ---- its turn ----> started ---- its handler runs ----> ended
+///         |            |               ^               |                   ^
+///         |            |               +---------------+ (aborted, since   |
+///         |            +-- closed, or no memory --+      another task of   |
+///         |                                       |      the descriptor    |
+///         +---- the task is cancelled             |      was cancelled)    |
+///                                                 +------------------------+
+class operation : public turn {
 public:
-    /// In `home`, the reactor of the calling domain. `touched`: see `request`.
-    operation(reactor& home, std::array<const void*, 2> touched) noexcept
-        : request{this + 1, touched}
-        , home_{home} {}
-    operation(const operation&) = delete;
-    operation& operator=(const operation&) = delete;
+    /// Submits it, suspends until it has ended, and returns how many bytes it has transferred.
+    /// Throws what has ended it; EBADF if the descriptor was closed; and, unless it had completed
+    /// by then, `miou::cancelled`.
+    std::size_t run();
 
-    /// Submits it and waits until it has ended. When the running task is cancelled meanwhile,
-    /// withdraws it, or calls `abort`, which must make its handler run, and waits for that. Null
-    /// unless the operation came to nothing by this: what it had completed by then is not lost.
-    template <class Abort>
-    std::exception_ptr run(Abort&& abort) {
-        assert(reactor::current_or_null() == &home_);
-        home_.submit(*this);
-        std::exception_ptr cancellation = ended.await();
-        if (!cancellation || home_.withdraw(*this))
-            return cancellation;
-        if (!ended.is_signaled()) {
-            std::forward<Abort>(abort)();
-            miou::uncancellable([this] { ended.await(); });
-        }
-        return error == boost::asio::error::operation_aborted ? cancellation : nullptr;
-    }
-
-    /// In place of starting a read: makes `call`, the system call, if the reactor expects it to
-    /// find something. True: the operation has ended, or is submitted once more. False: start it.
-    template <class Call>
-    bool try_read_at_once(Call call) noexcept {
-        if (!home_.reads().will_succeed())
-            return false;
-        const ::ssize_t done = call();
-        const int error_number = done < 0 ? errno : 0;
-        home_.reads().learn(done >= 0);
-        if (would_block(error_number) || error_number == EINTR) {
-            // Asio would ask the same again. After the tasks that have found something it is
-            // another question.
-            if (tried_ || !home_.has_completed())
-                return false;
-            tried_ = true;
-            home_.submit(*this);
-            return true;
-        }
-        end({error_number, boost::system::system_category()},
-            static_cast<std::size_t>(std::max<::ssize_t>(done, 0)));
-        return true;
-    }
-
+protected:
     // An operation of Asio on one descriptor takes no more. Small, since whoever resumes the task
     // goes past it to the frames above.
     using memory = handler_memory<160>;
     struct handler {
         using allocator_type = memory::allocator<std::byte>;
-        allocator_type get_allocator() const noexcept { return op->memory_.get(); }
+        allocator_type get_allocator() const noexcept { return of->memory_.get(); }
         void operator()(const boost::system::error_code& e, std::size_t n = 0) const noexcept {
-            op->end(e, n);
+            of->handle(e, n);
         }
-        operation* op;
+        operation* of;
     };
-    handler completion() noexcept { return {this}; }
 
-    boost::system::error_code error;
-    std::size_t transferred = 0;
+    /// In the reactor of the calling domain. Throws EBADF.
+    operation(descriptor_state& f, const char* caller)
+        : operation{f, f.here(caller), caller} {}
+    ~operation() = default;
 
-protected:
-    ~operation() { assert(!is_linked()); }
-    /// Also for one that could not be started.
-    void end(const boost::system::error_code& e, std::size_t n) noexcept {
-        error = e;
-        transferred = n;
-        prefetch_task();
-        home_.complete(*this);
-    }
+    /// Starts Asio's operation on `here`, with `completion` as its handler.
+    virtual void start(registration& here, handler completion) = 0;
 
 private:
+    operation(descriptor_state& f, registration& here, const char* caller) noexcept
+        : turn{this + 1, {&f, &here}}
+        , f_{f}
+        , here_{here}
+        , home_{here.home()}
+        , caller_{caller} {}
+
+    void take() noexcept override;
+    void handle(const boost::system::error_code& error, std::size_t transferred) noexcept;
+    void end() noexcept;
+
+    descriptor_state& f_;
+    registration& here_; // may be gone once `f_` is closed
     reactor& home_;
-    bool tried_ = false;
+    const char* const caller_;
+    bool cancelled_ = false;
+    boost::system::error_code error_;
+    std::size_t transferred_ = 0;
+    std::exception_ptr failure_; // of starting it
     memory memory_;
 };
 

@@ -2,8 +2,8 @@
 
 #include "miou/domain_key.hpp"
 #include "miou/errors.hpp"
-#include "miou_unix/detail/descriptor_state.hpp"
 #include "miou_unix/detail/errors.hpp"
+#include "miou_unix/detail/registration.hpp"
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/post.hpp>
@@ -22,17 +22,11 @@ thread_local reactor* this_reactor = nullptr;
 // A timer that is further away is armed again when this has passed: no arithmetic overflows.
 constexpr clock::duration longest_wait = std::chrono::hours{1};
 
-// So many tasks that are woken at a look by handlers are a crowd. Every so many looks one is looked
-// for.
+// Handlers that run, and turns that are taken.
+constexpr std::size_t most_in_a_poll = 32;
+
+// So many tasks that handlers wake at a poll are a crowd.
 constexpr std::size_t crowd = 8;
-constexpr unsigned looks_without_crowd_check = 8;
-
-// Tasks woken at a look, by handlers, and requests that end at once: while no task is ready, and
-// otherwise.
-constexpr std::size_t most_in_a_row = 32;
-constexpr std::size_t most_in_a_look = 256;
-
-constexpr std::size_t most_idle_handlers = 64; // in a row that wake no task
 
 constexpr auto tell_again_after = std::chrono::milliseconds{1};
 
@@ -46,15 +40,15 @@ reactor::reactor(miou::domain_uid, std::shared_ptr<worker_pools> workers)
     , workers_{std::move(workers)}
     , domain_{miou::domain_key()}
     , outer_{std::exchange(this_reactor, this)} {
-    door_->reactor_ = this;
+    handle_->reactor_ = this;
 }
 
 reactor::~reactor() {
     {
-        const std::scoped_lock lock{door_->guard_};
-        door_->reactor_ = nullptr;
+        const std::scoped_lock lock{handle_->guard_};
+        handle_->reactor_ = nullptr;
     }
-    assert(timers_.empty() && submitted_.empty() && completed_.empty() && cancelled_.empty());
+    assert(timers_.empty() && turns_.empty() && cancelled_.empty());
     while (registrations_)
         registrations_->release();
     this_reactor = outer_;
@@ -64,7 +58,7 @@ miou::events reactor::make(miou::domain_uid domain, std::shared_ptr<worker_pools
     auto made = std::make_shared<reactor>(domain, std::move(workers));
     return {.select =
                 [made](bool block, std::span<const miou::syscall_uid>) {
-                    made->select(block);
+                    made->poll(block);
                     return std::vector<miou::signal>{};
                 },
             .interrupt = [made] { made->interrupt(); },
@@ -78,9 +72,9 @@ reactor* reactor::current_or_null() noexcept {
                                                                                   : nullptr;
 }
 
-bool reactor::is_of_this_thread(const door& it) noexcept {
+bool reactor::is_of_this_thread(const remote_handle& it) noexcept {
     for (const reactor* each = this_reactor; each != nullptr; each = each->outer_)
-        if (each->door_.get() == &it)
+        if (each->handle_.get() == &it)
             return true;
     return false;
 }
@@ -92,91 +86,73 @@ reactor& reactor::current(const char* caller) {
     throw miou::no_select_provided{std::string{caller} + " needs miou_unix::run"};
 }
 
-/// Starts what was asked for, runs handlers, wakes those whose requests have ended: also when a
-/// handler of the user throws, which passes.
-void reactor::select(bool block) {
-    assert(current_or_null() == this && !looking_ && completed_.empty());
-    struct look {
-        reactor& self;
-        ~look() {
-            self.looking_ = false;
-            self.wake_completed();
-        }
-    } const until_return{*this};
-    looking_ = true;
-    const bool woke = run_timers();
-    if (!block) {
-        start_submitted(most_in_a_look);
-        run_ready_handlers(most_in_a_look);
-        return;
-    }
-    const std::size_t woken_before = tasks_woken_;
-    const bool ran = crowd_check_is_due() && run_ready_handlers(most_in_a_row);
-    crowded_ = tasks_woken_ - woken_before >= crowd;
-    // While a crowd of requests ends, what was submitted waits: it came later, and a read finds
-    // something more often the later it is made. None is started meanwhile, so this ends.
-    if (completed_.size() < crowd)
-        start_submitted(most_in_a_row);
-    // A handler may have woken a task, or have been the interruption that was to end this wait.
-    if (!ran && !woke && completed_.empty())
+/// What a handler of the user throws passes.
+void reactor::poll(bool block) {
+    assert(current_or_null() == this);
+    bool busy = run_timers();
+    // While handlers wake a crowd, the others take one turn a poll: they came later, and a read
+    // finds something more often the later it is made.
+    take_turns(block && crowded_ ? 1 : most_in_a_poll);
+    const std::size_t woken_before = wakeups_;
+    if (!block || crowd_is_likely())
+        busy |= run_ready_handlers();
+    crowded_ = wakeups_ - woken_before >= crowd;
+    // A handler that woke no task may have been the interruption that is to end this wait.
+    if (block && !busy)
         wait_for_handlers();
 }
 
-bool reactor::crowd_check_is_due() noexcept {
-    if (!std::exchange(crowded_, false) && ++looks_after_crowd_check_ < looks_without_crowd_check)
+/// Asio tells that it has no more handlers only by one more system call. So it is asked while there
+/// is a crowd, and else now and then.
+bool reactor::crowd_is_likely() noexcept {
+    if (!crowded_ && ++polls_for_one_handler_ < crowd)
         return false;
-    looks_after_crowd_check_ = 0;
+    polls_for_one_handler_ = 0;
     return true;
 }
 
-/// One handler is enough when there is nothing else to do: its task runs, and the next call finds
+/// Whether there was one that was due.
+bool reactor::run_timers() {
+    if (timers_.empty())
+        return false;
+    bool ran = false;
+    for (const clock::time_point now = clock::now(); !timers_.empty() && timers_.earliest() <= now;
+         ran = true)
+        timers_.pop().go_off();
+    return ran;
+}
+
+/// Whether there was one. Not Asio's `poll`: an operation of many steps that is always ready would
+/// never let it return.
+bool reactor::run_ready_handlers() {
+    std::size_t ran = 0;
+    while (ran < most_in_a_poll && io_.poll_one() != 0)
+        ++ran;
+    return ran != 0;
+}
+
+/// What comes meanwhile waits for the next poll.
+void reactor::take_turns(std::size_t most) noexcept {
+    for (std::size_t left = std::min(most, turns_.size()); left != 0; --left) {
+        turn& first = turns_.front();
+        turns_.pop_front();
+        if (const auto second = turns_.begin(); second != turns_.end()) {
+            second->prefetch_task();
+            if (const auto third = std::next(second); third != turns_.end())
+                third->prefetch();
+        }
+        first.take();
+    }
+}
+
+/// One handler is enough when there is nothing else to do: its task runs, and the next poll finds
 /// the next handler without a system call.
 void reactor::wait_for_handlers() {
-    if (arm())
+    if (arm_timer())
         io_.run_one();
     else
         io_.run_one_until(timers_.earliest());
     run_timers();
-}
-
-/// Leaves some for later only if enough have ended at once.
-void reactor::start_submitted(std::size_t most_completed) noexcept {
-    for (std::size_t count = submitted_.size(); count != 0 && completed_.size() < most_completed;
-         --count) { // what is submitted meanwhile waits for the next look
-        request& first = submitted_.front();
-        submitted_.pop_front();
-        if (const auto second = submitted_.begin(); second != submitted_.end()) {
-            second->prefetch_task();
-            if (const auto third = std::next(second); third != submitted_.end())
-                third->prefetch();
-        }
-        first.start();
-    }
-}
-
-void reactor::wake_completed() noexcept {
-    while (!completed_.empty()) {
-        request& first = completed_.front();
-        completed_.pop_front(); // before: the task may destroy it
-        first.ended.signal();
-    }
-}
-
-/// Whether there was one. Not `poll`: an operation of many steps that is always ready would never
-/// let it return. And when reads are made without Asio, nearly all that it has to tell is known
-/// already.
-bool reactor::run_ready_handlers(std::size_t most_woken) {
-    const std::size_t woken_before = tasks_woken_;
-    bool any = false;
-    for (std::size_t idle = 0;
-         idle < most_idle_handlers && tasks_woken_ - woken_before < most_woken;) {
-        const std::size_t woken = tasks_woken_;
-        if (io_.poll_one() == 0)
-            break;
-        any = true;
-        idle = tasks_woken_ == woken ? idle + 1 : 0;
-    }
-    return any;
 }
 
 /// By the clock, not after the next handler: where a library queues what it is told, that is a
@@ -209,7 +185,7 @@ void reactor::interrupt() {
                    }));
 }
 
-void reactor::door::release_soon(registration& it) noexcept {
+void reactor::remote_handle::release_soon(registration& it) noexcept {
     const std::scoped_lock lock{guard_};
     if (reactor_ == nullptr)
         return;
@@ -221,8 +197,8 @@ void reactor::door::release_soon(registration& it) noexcept {
 void reactor::release_what_was_closed() noexcept {
     registration* first = nullptr;
     {
-        const std::scoped_lock lock{door_->guard_};
-        first = std::exchange(door_->to_release_, nullptr);
+        const std::scoped_lock lock{handle_->guard_};
+        first = std::exchange(handle_->to_release_, nullptr);
     }
     while (first != nullptr)
         std::exchange(first, first->next_to_release)->release();
@@ -242,7 +218,7 @@ void reactor::sleep_until(clock::time_point deadline) {
 
 /// Makes Asio's timer end the wait that follows. It is set back only when the earliest deadline has
 /// come nearer: one that fires too early costs less. False: there is no memory for that.
-bool reactor::arm() noexcept {
+bool reactor::arm_timer() noexcept {
     if (timers_.empty() || timers_.earliest() >= armed_for_)
         return true;
     armed_for_ = clock::time_point::max(); // until it is
@@ -261,27 +237,16 @@ bool reactor::arm() noexcept {
     return true;
 }
 
-/// Whether there was one that was due.
-bool reactor::run_timers() {
-    if (timers_.empty())
-        return false;
-    bool ran = false;
-    for (const clock::time_point now = clock::now(); !timers_.empty() && timers_.earliest() <= now;
-         ran = true)
-        timers_.pop().go_off();
-    return ran;
+void reactor::add(registration& it) {
+    assert(is_of_this_thread(*handle_) && it.next == nullptr && it.previous == nullptr);
+    it.next = std::move(registrations_);
+    if (it.next)
+        it.next->previous = &it;
+    registrations_ = it.shared_from_this();
 }
 
-void reactor::enlist(const std::shared_ptr<registration>& it) {
-    assert(is_of_this_thread(*door_) && it->next == nullptr && it->previous == nullptr);
-    it->next = std::move(registrations_);
-    if (it->next)
-        it->next->previous = it.get();
-    registrations_ = it;
-}
-
-void reactor::strike_off(registration& it) noexcept {
-    assert(is_of_this_thread(*door_) && (it.previous != nullptr || registrations_.get() == &it));
+void reactor::remove(registration& it) noexcept {
+    assert(is_of_this_thread(*handle_) && (it.previous != nullptr || registrations_.get() == &it));
     std::shared_ptr<registration>& link = it.previous ? it.previous->next : registrations_;
     if (it.next)
         it.next->previous = it.previous;

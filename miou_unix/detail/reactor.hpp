@@ -7,14 +7,13 @@
 #include "miou_unix/detail/handler_memory.hpp"
 #include "miou_unix/detail/timer_queue.hpp"
 
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
 
 #include <array>
 #include <atomic>
+#include <cassert>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -27,33 +26,29 @@ namespace asio = boost::asio;
 class registration;
 struct worker_pools;
 
-/// A call of Asio that was cancelled and has not ended yet. On the stack of who waits for it.
+/// A call of Asio that was cancelled and has not ended yet. On the stack of the task that waits.
 class cancelled_call : public boost::intrusive::list_base_hook<
                            boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
 public:
-    /// Tells whoever carries out the call, if it has not ended. Called in a handler of the
-    /// `io_context`: what a library dispatches to it then runs at once.
+    /// Tells the library that carries out the call, if the call has not ended. Runs in a handler of
+    /// the `io_context`: what a library dispatches to the `io_context` then runs at once.
     virtual void tell() noexcept = 0;
 
 protected:
     ~cancelled_call() = default;
 };
 
-/// What a task has asked its reactor for. On the task's stack.
-///
-///     submitted -- a look that ----> started -- its handler --> completed -- the end --> awake
-///       |   |      finds no crowd                                   ^       of the look
-///       |   +-- tried by that look, or its descriptor is closed ----+
-///       +-- withdrawn                     (tried in vain: submitted once more)
-class request : public boost::intrusive::list_base_hook<> {
+/// A task that lets the others go first. On its stack.
+class turn : public boost::intrusive::list_base_hook<> {
 public:
-    /// Called by the reactor. Calls `reactor::complete` when it has ended: before it returns, or
-    /// later.
-    virtual void start() noexcept = 0;
+    turn(const turn&) = delete;
+    turn& operator=(const turn&) = delete;
 
-    /// With many tasks what one of them touches is in no cache. Brings near what `start` will
-    /// touch, and the task that goes on after it: what this refers to, and its frames above. Two
-    /// steps, each to be made one step ahead of the next.
+    /// The turn has come: begins what the task waits for. Whatever ends that signals `ended`.
+    virtual void take() noexcept = 0;
+
+    /// With many tasks nothing of one of them is in the cache when its turn comes. These two steps
+    /// fetch it, each one step ahead of the next.
     [[gnu::always_inline]] void prefetch() const noexcept { miou::prefetch_lines<6>(this); }
     [[gnu::always_inline]] void prefetch_task() const noexcept {
         ended.prefetch();
@@ -65,35 +60,21 @@ public:
     miou::trigger ended;
 
 protected:
-    /// `frames`: of who waits, above this. `touched`: by `start`, and after the end.
-    request(const void* frames, std::array<const void*, 2> touched) noexcept
+    /// `frames`: of the task, above this. `touched`: by `take`, and by the task when it goes on.
+    turn(const void* frames, std::array<const void*, 2> touched) noexcept
         : frames_{frames}
         , touched_{touched} {}
-    ~request() = default;
+    ~turn() { assert(!is_linked()); }
 
 private:
     const void* const frames_;
     const std::array<const void*, 2> touched_;
 };
 
-/// Predicts, from what the last ones did, whether a read will succeed at once.
-class read_predictor {
-public:
-    /// Sometimes against the odds, to learn.
-    bool will_succeed() noexcept { return average_ >= likely || ++asked_ % probed == 0; }
-    void learn(bool succeeded) noexcept { average_ += ((succeeded ? always : 0) - average_) / 8; }
-
-private:
-    static constexpr int always = 256, likely = 200;
-    static constexpr unsigned probed = 16; // a failure costs a system call
-    int average_ = 0;
-    unsigned asked_ = 0;
-};
-
-/// One domain's system: an `io_context` that only this domain runs, and the timers.
-/// Everything but `interrupt` and `door` belongs to the domain's thread.
+/// One domain's system: an `io_context` that only this domain runs, and the timers. Everything but
+/// `interrupt` and `remote_handle` belongs to the domain's thread.
 ///
-/// Completion handlers only tell what has ended: the tasks run when the scheduler runs them.
+/// Handlers only wake tasks, which run when the scheduler runs them.
 class reactor {
 public:
     reactor(miou::domain_uid domain, std::shared_ptr<worker_pools> workers);
@@ -112,6 +93,8 @@ public:
     asio::io_context& io() noexcept { return io_; }
     worker_pools& workers() noexcept { return *workers_; }
 
+    // --- Time
+
     /// Has `t` go off at `deadline`. Throws `std::bad_alloc`.
     void add(timer& t, clock::time_point deadline) { timers_.push(t, deadline); }
     /// Unless it has gone off.
@@ -122,41 +105,31 @@ public:
     /// Parks the running task until `deadline`. Throws `miou::cancelled`.
     void sleep_until(clock::time_point deadline);
 
-    /// Has it told each millisecond, as long as it lives.
+    // --- Tasks
+
+    /// Has `it` take its turn at a later poll: other tasks run before.
+    void add(turn& it) noexcept { turns_.push_back(it); }
+    /// False: its turn has come.
+    bool remove(turn& it) noexcept {
+        if (!it.is_linked())
+            return false;
+        turns_.erase(turns_.iterator_to(it));
+        return true;
+    }
+
+    /// A handler wakes a task.
+    void count_wakeup() noexcept { ++wakeups_; }
+
+    /// Has `call` told each millisecond, for as long as it lives.
     void tell_again(cancelled_call& call) noexcept {
         cancelled_.push_back(call);
         tell_cancelled_later();
     }
 
-    /// Starts it at a later look at the system. Not at once: a read finds something more often
-    /// after the other tasks have run, and to find nothing costs a system call.
-    void submit(request& it) noexcept { submitted_.push_back(it); }
-    /// True: it will not be started. False: it was. In a task.
-    bool withdraw(request& it) noexcept {
-        if (!it.is_linked()) // in `submitted_`: the other list is empty outside of `select`
-            return false;
-        submitted_.erase(submitted_.iterator_to(it));
-        return true;
-    }
-    read_predictor& reads() noexcept { return reads_; }
-    /// It has ended: wakes its task before `select` returns. Not at once: while the next handlers
-    /// run, what the task will touch comes near.
-    void complete(request& it) noexcept {
-        note_progress();
-        if (looking_)
-            completed_.push_back(it);
-        else // a task runs the `io_context`
-            it.ended.signal();
-    }
+    // --- Descriptors
 
-    /// A task is woken, by a handler or by a request that ended at once.
-    void note_progress() noexcept { ++tasks_woken_; }
-
-    /// So `select` will return without waiting.
-    bool has_completed() const noexcept { return !completed_.empty(); }
-
-    /// By which other threads reach a reactor that may be gone.
-    class door {
+    /// How other threads reach a reactor that may be gone.
+    class remote_handle {
     public:
         /// Releases `it`, once, on the reactor's domain, soon. A reactor that is gone has done so.
         void release_soon(registration& it) noexcept;
@@ -172,31 +145,30 @@ public:
         reactor* reactor_ = nullptr;
         registration* to_release_ = nullptr; // head of a list; the reactor keeps them
     };
-    const std::shared_ptr<door>& way_in() const noexcept { return door_; }
+    const std::shared_ptr<remote_handle>& handle() const noexcept { return handle_; }
     /// Whether the calling thread may touch the reactor of `it`: also in a run that is nested in
     /// that reactor's.
-    static bool is_of_this_thread(const door& it) noexcept;
+    static bool is_of_this_thread(const remote_handle& it) noexcept;
 
-    /// Keeps `it` until it is released, or this reactor ends.
-    void enlist(const std::shared_ptr<registration>& it);
-    void strike_off(registration& it) noexcept;
+    /// Keeps `it` until it is removed, or this reactor ends.
+    void add(registration& it);
+    void remove(registration& it) noexcept;
 
 private:
-    void select(bool block);
-    bool crowd_check_is_due() noexcept;
+    void poll(bool block);
+    bool run_timers();
+    void take_turns(std::size_t most) noexcept;
+    bool run_ready_handlers();
+    bool crowd_is_likely() noexcept;
     void wait_for_handlers();
+    bool arm_timer() noexcept;
     void interrupt();
     void release_what_was_closed() noexcept;
-    bool run_ready_handlers(std::size_t most_woken);
-    bool arm() noexcept;
-    bool run_timers();
     void tell_cancelled_later() noexcept;
-    void start_submitted(std::size_t most_completed) noexcept;
-    void wake_completed() noexcept;
 
     // What is posted while one is on its way would wake nobody else.
     std::atomic<bool> interruption_posted_ = false;
-    handler_memory<256> interruption_memory_; // of whoever has set it
+    handler_memory<256> interruption_memory_; // belongs to the thread that has set it
     handler_memory<256> timer_memory_;
     handler_memory<256> tell_again_memory_;
 
@@ -205,18 +177,15 @@ private:
     asio::steady_timer timer_;
     clock::time_point armed_for_ = clock::time_point::max();
     timer_queue timers_;
+    boost::intrusive::list<turn> turns_; // the first has waited longest
+    std::size_t wakeups_ = 0;            // by handlers, ever
+    bool crowded_ = false;               // handlers have woken many tasks at the last poll
+    unsigned polls_for_one_handler_ = 0; // since it was last asked whether there are more
     boost::intrusive::list<cancelled_call, boost::intrusive::constant_time_size<false>> cancelled_;
     asio::steady_timer tell_again_timer_;
     bool will_tell_again_ = false;
-    read_predictor reads_;
-    bool looking_ = false; // `select` is active
-    bool crowded_ = false; // at the last look for a crowd
-    unsigned looks_after_crowd_check_ = 0;
-    std::size_t tasks_woken_ = 0; // ever, by timers aside
-    boost::intrusive::list<request> submitted_;
-    boost::intrusive::list<request> completed_;   // empty outside of `select`
     std::shared_ptr<registration> registrations_; // head of a list
-    std::shared_ptr<door> door_ = std::make_shared<door>();
+    std::shared_ptr<remote_handle> handle_ = std::make_shared<remote_handle>();
     const std::shared_ptr<worker_pools> workers_;
     const void* const domain_; // to tell it from the domains of runs that are nested in this one
     reactor* outer_;           // of the run that this one is nested in

@@ -1,6 +1,5 @@
 #include "miou_unix/detail/registration.hpp"
 
-#include "miou_unix/detail/descriptor_state.hpp"
 #include "miou_unix/detail/errors.hpp"
 
 #include <fcntl.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include <cassert>
+#include <utility>
 
 namespace miou_unix::detail {
 
@@ -26,13 +26,13 @@ std::shared_ptr<registration> registration::make(reactor& home,
         error = made->stay_blocking();
     if (error)
         throw_error(error, caller);
-    home.enlist(made);
+    home.add(*made);
     return made;
 }
 
 registration::registration(reactor& home, std::shared_ptr<open_descriptor> descriptor)
     : home_{&home}
-    , door_{home.way_in()}
+    , handle_{home.handle()}
     , descriptor_{std::move(descriptor)} {}
 
 registration::~registration() {
@@ -42,24 +42,26 @@ registration::~registration() {
 boost::system::error_code registration::assign(descriptor_kind kind) {
     boost::system::error_code error;
     if (kind == descriptor_kind::stream_socket)
-        view_.emplace<asio_socket>(home_->io()).assign({AF_UNSPEC, 0}, number(), error);
+        view_.emplace<asio_socket>(home_->io())
+            .assign({AF_UNSPEC, 0}, descriptor_->number(), error);
     else
-        view_.emplace<asio_descriptor>(home_->io()).assign(number(), error);
+        view_.emplace<asio_descriptor>(home_->io()).assign(descriptor_->number(), error);
     if (error)
         view_ = {};
     return error;
 }
 
-/// Asio would make it non-blocking at the first wait, once. Here that is, and it is undone.
+/// Asio makes a descriptor non-blocking at the first wait, once. That is done here, and undone.
 boost::system::error_code registration::stay_blocking() {
     boost::system::error_code error;
-    const int flags = ::fcntl(number(), F_GETFL);
+    const int fd = descriptor_->number();
+    const int flags = ::fcntl(fd, F_GETFL);
     with_view([&](auto& view) { view.native_non_blocking(true, error); });
-    ::fcntl(number(), F_SETFL, flags);
+    ::fcntl(fd, F_SETFL, flags);
     return error;
 }
 
-/// Asio's object does not close what it has.
+/// Without closing the descriptor, as Asio's object would.
 void registration::let_go() noexcept {
     with_view([](auto& view) {
         if (view.is_open())
@@ -74,7 +76,7 @@ void registration::release() noexcept {
     assert(belongs_to_this_thread());
     const auto kept = shared_from_this();
     let_go();
-    std::exchange(home_, nullptr)->strike_off(*this);
+    std::exchange(home_, nullptr)->remove(*this);
     descriptor_.reset();
 }
 
@@ -82,7 +84,7 @@ void registration::release_at_home() noexcept {
     if (belongs_to_this_thread())
         release();
     else
-        door_->release_soon(*this);
+        handle_->release_soon(*this);
 }
 
 } // namespace miou_unix::detail

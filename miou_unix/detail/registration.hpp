@@ -5,14 +5,14 @@
 
 #include <boost/asio/basic_raw_socket.hpp>
 #include <boost/asio/generic/raw_protocol.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
 
 #include <memory>
 #include <variant>
 
 namespace miou_unix::detail {
 
-/// Closes the descriptor when the last one lets go of it: the handle, each reactor that still has
+/// Closes the descriptor when the last owner lets go of it: the handle, each reactor that still has
 /// it registered, and calls under way. So its number is not reused while anybody knows it.
 class open_descriptor {
 public:
@@ -38,9 +38,8 @@ enum class descriptor_kind { stream_socket, datagram_socket, other };
 
 // Without the type erasure of Asio's usual executor, which costs in each operation.
 using asio_descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
-// `recv` is a shorter way through the kernel than `read`. Not a stream to Asio, which would take
-// the end of a stream, or an error, for the last thing to come: a second reader would wait for
-// ever.
+// `recv` is a shorter way through the kernel than `read`. Not a stream to Asio: after the end of a
+// stream, or an error, that would expect nothing more, and a second reader would wait for ever.
 using asio_socket =
     asio::basic_raw_socket<asio::generic::raw_protocol, asio::io_context::executor_type>;
 
@@ -55,20 +54,14 @@ public:
     registration(reactor& home, std::shared_ptr<open_descriptor> descriptor);
     ~registration();
 
-    /// Ends every operation with `operation_aborted` and leaves the reactor.
+    /// Ends every wait with `operation_aborted` and leaves the reactor.
     void release() noexcept;
     /// Same, on the right thread: at once on the home domain, soon elsewhere.
     void release_at_home() noexcept;
 
-    /// Not once it was released.
+    // Not once it was released.
     reactor& home() const noexcept { return *home_; }
-    /// Any thread.
-    bool belongs_to(const reactor& r) const noexcept { return door_ == r.way_in(); }
-    bool belongs_to_this_thread() const noexcept { return reactor::is_of_this_thread(*door_); }
-    const reactor::door& way_home() const noexcept { return *door_; }
-    /// Its reactor is gone. Any thread.
-    bool is_of_the_past() const { return door_->is_closed(); }
-    /// Calls `fn` with Asio's object. Not once it was released.
+    /// Calls `fn` with Asio's object.
     template <class F>
     void with_view(F&& fn) {
         if (auto* const socket = std::get_if<asio_socket>(&view_))
@@ -76,12 +69,18 @@ public:
         else if (auto* const descriptor = std::get_if<asio_descriptor>(&view_))
             fn(*descriptor);
     }
-    int number() const noexcept { return descriptor_->number(); }
+
+    // Any thread.
+    bool belongs_to(const reactor& r) const noexcept { return handle_ == r.handle(); }
+    bool belongs_to_this_thread() const noexcept { return reactor::is_of_this_thread(*handle_); }
+    const reactor::remote_handle& handle() const noexcept { return *handle_; }
+    /// Its reactor is gone.
+    bool is_of_the_past() const { return handle_->is_closed(); }
 
     // The home's list.
     std::shared_ptr<registration> next;
     registration* previous = nullptr;
-    registration* next_to_release = nullptr; // the list of the door
+    registration* next_to_release = nullptr; // the list of the remote handle
 
 private:
     boost::system::error_code assign(descriptor_kind kind);
@@ -89,8 +88,9 @@ private:
     void let_go() noexcept;
 
     reactor* home_; // null once released
-    const std::shared_ptr<reactor::door> door_;
-    std::variant<std::monostate, asio_socket, asio_descriptor> view_; // not after the reactor
+    const std::shared_ptr<reactor::remote_handle> handle_;
+    std::variant<std::monostate, asio_socket, asio_descriptor>
+        view_; // does not outlive the reactor
     std::shared_ptr<open_descriptor> descriptor_;
 };
 

@@ -1,6 +1,7 @@
 #include "miou_unix/socket.hpp"
 
 #include "miou_unix/detail/errors.hpp"
+#include "miou_unix/detail/operation.hpp"
 #include "miou_unix/detail/waiting.hpp"
 #include "miou_unix/sleep.hpp"
 
@@ -133,43 +134,35 @@ template <class Call>
     return written;
 }
 
-template <class Buffers>
-void start_read(operation& op, asio_descriptor& from, const Buffers& into) {
-    if (!op.try_read_at_once([&] { return read_once(from.native_handle(), into); }))
-        from.async_read_some(into, op.completion());
-}
-template <class Buffers>
-void start_read(operation& op, asio_socket& from, const Buffers& into) {
-    if (!op.try_read_at_once([&] { return receive_once(from.native_handle(), into); }))
-        from.async_receive(into, op.completion());
-}
-
-/// Without reading by Asio. What is as large as the last buffer is read when its task runs: if it
-/// were read ahead of the other tasks, it would have left the cache by then. Of `mutable_buffer` or
+/// Asio's read: it tries, waits when it finds nothing, and tries again. Of `mutable_buffer` or
 /// `several_buffers`, here and below.
 template <class Buffers>
+class reading final : public operation {
+public:
+    reading(descriptor_state& f, const Buffers& into, const char* caller)
+        : operation{f, caller}
+        , into_{into} {}
+
+private:
+    void start(registration& here, handler completion) override {
+        here.with_view([&](auto& from) { start(from, completion); });
+    }
+    void start(asio_descriptor& from, handler completion) {
+        from.async_read_some(into_, completion);
+    }
+    void start(asio_socket& from, handler completion) { from.async_receive(into_, completion); }
+
+    const Buffers& into_;
+};
+
+/// In the task itself. What is as large as the last buffer would leave the cache if it were read
+/// ahead of the other tasks.
+template <class Buffers>
 std::size_t read_directly(descriptor_state& f, const Buffers& into, const char* caller) {
-    bool tries = f.reads_of_more().allows_a_try();
-    if (!tries && f.non_blocking()) // a blocking one is waited for in any case
-        wait_until(wait_type::read, f, caller);
     const ::ssize_t got = retry(wait_type::read, f, caller, [&](int fd) {
-        const ::ssize_t now = f.is_socket() ? receive_once(fd, into) : read_once(fd, into);
-        if (std::exchange(tries, false))
-            f.reads_of_more().learn(now >= 0);
-        return now;
+        return f.is_socket() ? receive_once(fd, into) : read_once(fd, into);
     });
     return static_cast<std::size_t>(got);
-}
-
-template <class Buffers>
-std::size_t read_what_comes(descriptor_state& f, const Buffers& into, const char* caller) {
-    if (!f.non_blocking() || f.may_have_more())
-        return read_directly(f, into, caller);
-    miou::consume_budget(caller);
-    for (;;)
-        if (const auto got =
-                run_operation(f, caller, [&](auto& op, auto& view) { start_read(op, view, into); }))
-            return *got;
 }
 
 template <class Buffers>
@@ -180,7 +173,11 @@ std::size_t read_into(const file_descr& f, const Buffers& into) {
     const std::size_t size = asio::buffer_size(into);
     if (size == 0)
         return 0;
-    const std::size_t got = read_what_comes(state, into, caller);
+    const bool directly = state.may_have_more() || !state.non_blocking();
+    if (!directly)
+        miou::consume_budget(caller);
+    const std::size_t got =
+        directly ? read_directly(state, into, caller) : reading{state, into, caller}.run();
     state.set_may_have_more(got == size);
     return got;
 }

@@ -1,11 +1,12 @@
 #include "miou_unix/detail/waiting.hpp"
 
+#include "miou_unix/detail/operation.hpp"
+
 #include <poll.h>
 
 #include <type_traits>
 
 namespace miou_unix::detail {
-
 namespace {
 
 /// Asio has an enumeration of its own for each kind of descriptor.
@@ -22,14 +23,27 @@ typename View::wait_type asio_name_of(wait_type what) noexcept {
     return View::wait_error;
 }
 
+class readiness final : public operation {
+public:
+    readiness(wait_type what, descriptor_state& f, const char* caller)
+        : operation{f, caller}
+        , what_{what} {}
+
+private:
+    void start(registration& here, handler completion) override {
+        here.with_view([&](auto& view) {
+            view.async_wait(asio_name_of<std::remove_reference_t<decltype(view)>>(what_),
+                            completion);
+        });
+    }
+
+    const wait_type what_;
+};
+
 } // namespace
 
 void wait_until(wait_type what, descriptor_state& f, const char* caller) {
-    while (!run_operation(f, caller, [&](auto& op, auto& view) {
-        view.async_wait(asio_name_of<std::remove_reference_t<decltype(view)>>(what),
-                        op.completion());
-    })) {
-    }
+    readiness{what, f, caller}.run();
 }
 
 void wait_until_ready(wait_type what, descriptor_state& f, const char* caller) {

@@ -124,9 +124,11 @@ std::vector<numbers> short_connections(const servers& of, double scale) {
     return each_alone(used);
 }
 
+template <std::size_t Connections>
 std::vector<numbers> system_calls(const servers& of, double scale) {
-    const sessions all = make_sessions(of, small_buffer, 64, small_message);
-    return each_alone(for_each_message(all, scaled(200'000, scale), [](const server_process& it) {
+    const sessions all = make_sessions(of, small_buffer, Connections, small_message);
+    const double messages = Connections == 1 ? 40'000 : 200'000;
+    return each_alone(for_each_message(all, scaled(messages, scale), [](const server_process& it) {
         return static_cast<double>(it.counted_so_far().system_calls);
     }));
 }
@@ -148,7 +150,10 @@ std::vector<work> catalogue() {
           {"  resident MiB"}},
          &many_connections},
         {{{"short connections of one message, CPU us"}}, &short_connections},
-        {{{"64 connections, system calls a message", 0, 2.2}}, &system_calls},
+        {{{"1 connection, system calls a message"}}, &system_calls<1>},
+        {{{"64 connections, system calls a message", 0, 2.2}}, &system_calls<64>},
+        {{{"1,000 connections, system calls a message"}}, &system_calls<1'000>},
+        {{{"8,000 connections, system calls a message"}}, &system_calls<8'000>},
         {{{"bulk, 16 connections, CPU us a message", 1.1}}, &bulk},
     };
 }

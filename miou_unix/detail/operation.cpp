@@ -1,0 +1,63 @@
+#include "miou_unix/detail/operation.hpp"
+
+#include "miou/promise.hpp"
+#include "miou_unix/detail/errors.hpp"
+
+#include <boost/asio/error.hpp>
+
+#include <cerrno>
+
+namespace miou_unix::detail {
+
+std::size_t operation::run() {
+    home_.add(*this);
+    if (const std::exception_ptr cancellation = ended.await()) {
+        if (home_.remove(*this))
+            std::rethrow_exception(cancellation);
+        if (!ended.is_signaled()) {
+            cancelled_ = true;
+            if (!f_.is_closed()) // which has aborted it
+                here_.with_view([](auto& view) { view.cancel(); });
+            miou::uncancellable([this] { ended.await(); });
+        }
+        if (error_ == asio::error::operation_aborted)
+            std::rethrow_exception(cancellation);
+    }
+    if (failure_)
+        std::rethrow_exception(failure_);
+    if (error_ == asio::error::operation_aborted)
+        throw_errno(EBADF, caller_);
+    if (error_ && error_ != asio::error::eof)
+        throw_error(error_, caller_);
+    return transferred_;
+}
+
+void operation::take() noexcept try {
+    if (f_.is_closed()) {
+        error_ = asio::error::operation_aborted;
+        end();
+    } else {
+        // `here_` lives: whoever closes `f_` from now on, on another thread, has it released by
+        // this one.
+        start(here_, handler{this});
+    }
+} catch (...) {
+    failure_ = std::current_exception();
+    end();
+}
+
+void operation::handle(const boost::system::error_code& error, std::size_t transferred) noexcept {
+    // The cancellation of another task aborts all that is pending on the descriptor.
+    if (error == asio::error::operation_aborted && !cancelled_ && !f_.is_closed())
+        return take();
+    error_ = error;
+    transferred_ = transferred;
+    home_.count_wakeup();
+    end();
+}
+
+void operation::end() noexcept {
+    ended.signal();
+}
+
+} // namespace miou_unix::detail
