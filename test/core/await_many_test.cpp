@@ -1,4 +1,4 @@
-// Several children at once, of different types or between two iterators.
+// Waiting for several children at once: of different types, or between two iterators.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -60,7 +60,7 @@ TEST(await_many, the_index_says_which_one_was_first) {
     });
 }
 
-TEST(await_many, one_type_may_stand_twice_and_void_is_monostate) {
+TEST(await_many, one_type_may_appear_twice_and_void_is_monostate) {
     miou::run({.domains = domains()}, [] {
         const auto slow = anywhere([] { test::forever(); });
         const auto quick = anywhere([] {});
@@ -83,7 +83,7 @@ TEST(await_many, a_success_is_preferred_to_a_failure) {
     });
 }
 
-TEST(await_many, a_failure_that_is_alone_is_reported) {
+TEST(await_many, a_failure_is_reported_if_it_is_the_only_outcome) {
     miou::run({.domains = domains()}, [] {
         const auto failure = anywhere([]() -> int { throw std::runtime_error{"no"}; });
         const auto slow = anywhere([] { test::forever(); });

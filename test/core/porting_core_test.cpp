@@ -1,4 +1,5 @@
-// The C++ lines of docs/porting.md about the core: porting_page_test.py looks each one up here.
+// Has the C++ lines of docs/porting.md about the core. test/pages/porting_page_test.py compares
+// them.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -237,7 +238,7 @@ TEST(porting, hooks) {
     });
 }
 
-/// A system that resumes at once whatever was suspended.
+/// A system that resumes every suspension at once.
 struct eager_system {
     std::vector<miou::syscall> suspended;
     std::vector<miou::signal> select(bool, std::span<const miou::syscall_uid>) {

@@ -1,6 +1,6 @@
-// Tasks: the order in which they run, what they return, and what becomes of those that are
-// forgotten.
+// Tasks: the order in which they run, what they return, and what happens to forgotten ones.
 
+#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
@@ -145,10 +145,7 @@ TEST(task, a_child_never_outlives_what_it_captured_by_reference) {
     const auto parent = [&] {
         int local = 0;
         const auto child = test::anywhere([&] {
-            struct leave {
-                bool& flag;
-                ~leave() { flag = true; }
-            } const leaving{unwound};
+            const test::at_end leaving{[&] { unwound = true; }};
             for (;;) {
                 ++local;
                 miou::yield();
@@ -376,8 +373,8 @@ TEST(task, generations_may_be_deep) {
     EXPECT_EQ(miou::run({.domains = domains()}, nest{100}), 100);
 }
 
-TEST(task, calls_that_need_not_wait_let_others_run_now_and_then) {
-    // A loop of any of them would otherwise keep its domain for ever.
+TEST(task, calls_that_need_not_wait_let_others_run_from_time_to_time) {
+    // Otherwise a loop of any of these calls would occupy its domain forever.
     const auto lets_others_run = [](auto call) {
         miou::run({.quanta = 5, .domains = domains()}, [&] {
             const auto finished = miou::async([] {});
@@ -418,7 +415,7 @@ TEST(task, it_starts_with_the_default_floating_point_environment) {
     });
 }
 
-TEST(task, its_floating_point_environment_is_its_own_over_suspensions) {
+TEST(task, its_floating_point_environment_survives_suspensions) {
     miou::run({.domains = domains()}, [] {
         const auto task = miou::async([] {
             std::fesetround(FE_DOWNWARD);
