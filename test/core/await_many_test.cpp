@@ -38,7 +38,7 @@ TEST(await_many, all_outcomes_come_in_a_tuple) {
     });
 }
 
-TEST(await_many, what_is_moved_in_is_moved_out) {
+TEST(await_many, promises_that_are_moved_in_give_values_that_are_moved_out) {
     miou::run({.domains = domains()}, [] {
         auto unique = anywhere([] { return std::make_unique<int>(1); });
         const auto plain = anywhere([] { return 2; });
@@ -48,7 +48,7 @@ TEST(await_many, what_is_moved_in_is_moved_out) {
     });
 }
 
-TEST(await_many, the_index_says_which_one_was_first) {
+TEST(await_many, the_index_of_the_result_says_which_child_was_first) {
     miou::run({.domains = domains()}, [] {
         const auto slow = anywhere([]() -> int { test::forever(); });
         const auto quick = anywhere([] { return std::string{"quick"}; });

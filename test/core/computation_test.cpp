@@ -313,7 +313,7 @@ TEST(computation, detach_waits_for_a_completion_that_touches_the_trigger) {
         [&] { EXPECT_FALSE(computation.is_running()); });
 }
 
-TEST(computation, a_moved_from_computation_says_so) {
+TEST(computation, using_a_moved_from_computation_is_a_clear_error) {
     miou::computation<int> from;
     const miou::computation<int> into = std::move(from);
     miou::trigger trigger;

@@ -109,7 +109,7 @@ TEST(condition, signal_wakes_one_in_order_of_arrival_and_broadcast_all) {
     });
 }
 
-TEST(condition, broadcast_does_not_wake_those_that_wait_again) {
+TEST(condition, broadcast_does_not_wake_tasks_that_wait_again) {
     miou::run({.domains = domains()}, [] {
         miou::mutex guard;
         miou::condition changed;

@@ -207,7 +207,7 @@ TEST(hook, it_may_not_wait_and_what_it_tried_to_wait_for_is_unharmed) {
     });
 }
 
-TEST(hook, a_moved_from_hook_says_so) {
+TEST(hook, using_a_moved_from_hook_is_a_clear_error) {
     miou::run({.domains = domains()}, [] {
         auto from = miou::hook::add([] {});
         const miou::hook into = std::move(from);

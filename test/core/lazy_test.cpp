@@ -177,7 +177,7 @@ TEST(lazy, a_plain_thread_may_force_it_and_wait) {
     EXPECT_EQ(computed, 1);
 }
 
-TEST(lazy, what_the_function_captured_is_destroyed_once_it_is_forced) {
+TEST(lazy, its_function_is_destroyed_once_it_is_forced) {
     miou::run({.domains = domains()}, [] {
         const auto captured = std::make_shared<int>(2);
         auto value = miou::lazy<int>::from_fun([captured] { return *captured; });

@@ -94,7 +94,7 @@ TEST(mutex, a_plain_thread_waits_for_a_task) {
     });
 }
 
-TEST(mutex, fits_the_locks_of_the_standard_library) {
+TEST(mutex, works_with_the_locks_of_the_standard_library) {
     miou::run({.domains = domains()}, [] {
         miou::mutex a;
         miou::mutex b;
@@ -143,7 +143,7 @@ TEST(mutex, is_handed_over_in_order_of_arrival) {
             }));
         miou::yield(); // now all of them wait
         guard.unlock();
-        EXPECT_FALSE(guard.try_lock()) << "it belongs to the first that waits";
+        EXPECT_FALSE(guard.try_lock()) << "the first waiter owns it";
         EXPECT_EQ(order, "");
         miou::await_all(children);
         EXPECT_EQ(order, "abcd");

@@ -364,7 +364,7 @@ TEST(ownership, giving_that_fails_half_way_restores_the_owner_of_each) {
     });
 }
 
-TEST(ownership, a_moved_from_resource_says_so) {
+TEST(ownership, using_a_moved_from_resource_is_a_clear_error) {
     miou::run({.domains = domains()}, [] {
         std::string said;
         auto from = noting(said);

@@ -256,8 +256,7 @@ TEST_F(stack_shortage_death_test, a_called_task_without_a_stack_fails_as_well) {
     EXPECT_EXIT(call_too_many(), testing::ExitedWithCode(0), "");
 }
 
-TEST_F(stack_shortage_death_test,
-       stacks_leave_enough_memory_for_the_exceptions_of_those_that_fail) {
+TEST_F(stack_shortage_death_test, stacks_leave_enough_memory_for_the_exceptions_of_failing_tasks) {
     EXPECT_EXIT(park_too_many(20'000, 0, false), testing::ExitedWithCode(0), "");
 }
 

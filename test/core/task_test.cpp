@@ -39,7 +39,7 @@ TEST(task, a_child_runs_when_its_parent_waits) { // Miou test01
     EXPECT_EQ(seen, "World\nHello\n");
 }
 
-TEST(task, yield_lets_those_that_are_ready_go_first) { // Miou test10
+TEST(task, yield_lets_tasks_that_are_ready_run_first) { // Miou test10
     std::string seen;
     miou::run({.domains = domains()}, [&] {
         const auto p = miou::async([&] { seen += "Hello\n"; });
@@ -239,7 +239,7 @@ struct copy_throws {
     copy_throws(const copy_throws&) { throw std::runtime_error{"copy"}; }
 };
 
-TEST(task, what_the_copy_of_a_result_throws_is_thrown_by_await) {
+TEST(task, await_throws_what_copying_the_result_throws) {
     miou::run({.domains = domains()}, [] {
         auto p = test::anywhere([] { return copy_throws{}; });
         EXPECT_THROW(static_cast<void>(miou::await(p)), std::runtime_error);
@@ -248,7 +248,7 @@ TEST(task, what_the_copy_of_a_result_throws_is_thrown_by_await) {
     });
 }
 
-TEST(task, what_moving_the_function_throws_is_thrown_by_async) {
+TEST(task, async_throws_what_moving_the_function_throws) {
     struct move_throws {
         move_throws() = default;
         move_throws(move_throws&&) { throw std::runtime_error{"move"}; }

@@ -102,7 +102,7 @@ TEST(trigger, a_cancellation_is_returned_and_the_trigger_is_initial_again) {
     });
 }
 
-TEST(trigger, a_cancelled_task_that_need_not_wait_is_not_told) {
+TEST(trigger, a_wait_that_need_not_park_ignores_the_cancellation) {
     miou::run({.domains = domains()}, [] {
         miou::trigger trigger;
         trigger.signal();

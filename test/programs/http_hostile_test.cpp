@@ -40,7 +40,7 @@ TEST_F(http_hostile, headers_without_end_are_cut_off) {
     here.stop();
 }
 
-TEST_F(http_hostile, tls_garbage_harms_nobody) {
+TEST_F(http_hostile, tls_garbage_harms_no_other_client) {
     test::http_server here{certificate_and_key()};
     miou_unix::run({.domains = 0}, [&] {
         for (int i = 0; i < 20; ++i) {

@@ -111,8 +111,9 @@ TEST(blocking_call, of_a_cancelled_task_is_not_run_if_it_still_waits_in_the_queu
     on_reactor([] {
         held_worker worker;
         const auto first = miou::async([&] { worker.occupy(); });
-        const auto second =
-            miou::async([] { blocking([] { ADD_FAILURE() << "it was taken back"; }); });
+        const auto second = miou::async([] {
+            blocking([] { ADD_FAILURE() << "a function that was removed from the queue ran"; });
+        });
         miou::yield();
         worker.wait_until_occupied();
         miou::cancel(second);
@@ -206,7 +207,7 @@ TEST(blocking_call, says_that_no_thread_can_be_started_and_works_once_one_can) {
         {
             const no_more_threads meanwhile;
             const auto text = test::message_of<std::system_error>(
-                [] { blocking([] { ADD_FAILURE() << "there is no thread"; }); });
+                [] { blocking([] { ADD_FAILURE() << "ran without a thread"; }); });
             EXPECT_TRUE(test::contains(text, "miou_unix::blocking")) << text;
         }
         EXPECT_EQ(blocking([] { return 1; }), 1);

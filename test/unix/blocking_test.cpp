@@ -231,7 +231,7 @@ TEST(blocking_calls, readers_and_writers_of_one_descriptor_wait_side_by_side) {
     });
 }
 
-TEST(blocking_calls, wait_beside_those_of_a_handle_on_the_same_descriptor) {
+TEST(blocking_calls, may_wait_for_a_descriptor_that_also_has_a_handle) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [f, peer] = test::socket_pair();
         const auto reader = miou::async([&, g = f] {

@@ -42,7 +42,7 @@ TEST(slices, only_their_part_of_the_buffer_is_touched) {
     });
 }
 
-TEST(slices, those_that_are_not_within_the_buffer_are_refused) {
+TEST(slices, ones_that_reach_beyond_the_buffer_are_refused) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::pipe();
         constexpr std::size_t most = std::numeric_limits<std::size_t>::max();

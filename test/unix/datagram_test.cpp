@@ -120,14 +120,15 @@ TEST(datagram, the_part_that_does_not_fit_is_lost_and_the_next_one_is_whole) {
             char two[2];
             EXPECT_EQ(miou_unix::recvfrom(f, two).first, 2u);
             EXPECT_EQ(std::string(two, 2), "fi");
-            EXPECT_EQ(miou_unix::recvfrom(f, two, {}, MSG_TRUNC).first, 6u) << "its whole length";
+            EXPECT_EQ(miou_unix::recvfrom(f, two, {}, MSG_TRUNC).first, 6u)
+                << "the length of the whole datagram";
             EXPECT_EQ(std::string(two, 2), "se");
             EXPECT_EQ(receive(f), "third");
         }
     });
 }
 
-TEST(datagram, an_empty_buffer_takes_one_too) {
+TEST(datagram, a_receive_into_an_empty_buffer_removes_one) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [f, address] = bound_udp_socket();
         miou_unix::sendto(f, "first", address);
@@ -137,7 +138,7 @@ TEST(datagram, an_empty_buffer_takes_one_too) {
     });
 }
 
-TEST(datagram, one_that_is_peeked_at_stays) {
+TEST(datagram, a_peek_leaves_it_in_the_queue) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [f, address] = bound_udp_socket();
         miou_unix::sendto(f, "x", address);

@@ -105,7 +105,7 @@ TEST(close, wakes_tasks_that_wait_on_another_domain) {
     });
 }
 
-TEST(close, by_a_plain_thread_wakes_too) {
+TEST(close, on_a_plain_thread_wakes_waiting_tasks) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::pipe();
         const auto reader = test::anywhere([f = from] { read_forever(f); });
@@ -345,7 +345,8 @@ TEST(release, gives_another_number_of_the_same_file_while_another_domain_knows_t
             ::fcntl(known, F_SETFD, 0);
             const int raw = socket.f().release();
             EXPECT_NE(raw, known);
-            EXPECT_EQ(::fcntl(raw, F_GETFD), 0) << "programs inherit it, as they did";
+            EXPECT_EQ(::fcntl(raw, F_GETFD), 0)
+                << "programs inherit the new number, as they would the old one";
             EXPECT_NE(::fcntl(raw, F_GETFL) & O_NONBLOCK, 0);
             EXPECT_EQ(error_of([&] { miou_unix::to_file_descr(socket.f()); }),
                       errc::bad_file_descriptor);
@@ -434,7 +435,7 @@ TEST(handles, that_name_one_descriptor_are_equal_and_have_one_hash) {
         const std::unordered_set<miou_unix::file_descr> known{from, to, copy};
         EXPECT_EQ(known.size(), 2u);
         miou_unix::close(from);
-        EXPECT_TRUE(known.contains(copy)) << "also when it is closed";
+        EXPECT_TRUE(known.contains(copy)) << "a closed handle keeps its hash";
     });
 }
 

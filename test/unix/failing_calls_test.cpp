@@ -80,7 +80,7 @@ TEST(accept, passes_over_a_connection_that_the_peer_has_aborted) {
     });
 }
 
-TEST(read, of_a_connection_that_was_aborted_says_so) {
+TEST(read, from_an_aborted_connection_is_an_error) {
     on_reactor([] {
         const auto [from, to] = test::tcp_pair();
         miou_unix::write(to, "xy");

@@ -178,7 +178,7 @@ TEST_F(in_child, the_signals_of_runs_that_do_not_exist_there_behave_as_before) {
     std::signal(SIGUSR1, SIG_DFL);
 }
 
-TEST_F(in_child, a_run_restores_what_it_found) {
+TEST_F(in_child, a_run_restores_the_signals_that_it_found) {
     std::signal(SIGUSR1, SIG_IGN);
     miou_unix::run({.domains = domains()}, [] {
         const auto stop_of_parent = stop_request::on({SIGUSR1});

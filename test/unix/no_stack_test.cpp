@@ -91,7 +91,7 @@ TEST_F(no_stack_death_test, a_call_with_a_limit_needs_no_further_stack) {
     EXPECT_EXIT(without_stacks([] { return 1; }, limited), testing::ExitedWithCode(0), "");
 }
 
-TEST_F(no_stack_death_test, connect_to_addresses_says_so_at_once) {
+TEST_F(no_stack_death_test, connect_to_addresses_fails_at_once) {
     const auto fails = [](const miou_unix::file_descr& listening) {
         const std::vector<miou_unix::sockaddr> addresses{miou_unix::getsockname(listening)};
         try {

@@ -165,7 +165,7 @@ TEST(owned_descriptor, that_is_forgotten_ends_the_run_and_is_closed) {
     EXPECT_EQ(error_of([&] { miou_unix::to_file_descr(*copy); }), errc::bad_file_descriptor);
 }
 
-TEST(owned_descriptor, that_the_root_forgets_is_a_leak_too) {
+TEST(owned_descriptor, that_the_root_forgets_is_a_leak) {
     EXPECT_THROW(miou_unix::run({.domains = domains()}, [] { const half_owned_pipe p; }),
                  miou::resource_leaked);
 }

@@ -88,7 +88,7 @@ TEST(child_process, its_end_is_the_end_of_its_pipe) { // Miou_unix test01
     });
 }
 
-TEST(child_process, what_it_writes_is_read_and_then_the_end) {
+TEST(child_process, its_output_can_be_read_to_the_end) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [out, in] = test::raw_pipe();
         const ::pid_t pid = start("echo one; echo two", {.out = in});
@@ -138,7 +138,7 @@ TEST(child_process, of_a_blocking_call_has_the_signal_mask_of_the_caller) {
     });
 }
 
-TEST(child_process, sigchld_tells_its_end_while_nobody_blocks) { // Miou_unix test02
+TEST(child_process, sigchld_reports_its_end_and_blocks_no_task) { // Miou_unix test02
     std::vector<std::string> log;
     miou_unix::run({.domains = domains()}, [&] {
         const ::pid_t pid = start("exec sleep 1000"); // it is killed before that

@@ -61,7 +61,7 @@ TEST(refused_call, a_datagram_socket_is_bound_but_does_not_listen) {
     EXPECT_NE(miou_unix::getsockname(udp).port(), 0);
 }
 
-TEST(refused_call, slices_that_are_not_within_the_buffer_are_refused) {
+TEST(refused_call, slices_that_reach_beyond_the_buffer_are_refused) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [f, address] = bound_udp_socket();
         for (const miou_unix::slice wrong :

@@ -250,7 +250,7 @@ TEST(sleep, is_not_prolonged_by_a_domain_that_is_busy) {
     });
 }
 
-TEST(sleep, a_domain_whose_tasks_all_sleep_takes_part_in_what_others_do) {
+TEST(sleep, a_domain_whose_tasks_all_sleep_still_works_with_other_domains) {
     miou_unix::run({.domains = test::at_least(1)}, [] {
         miou::trigger done;
         const auto sleeper = miou::async([] { miou_unix::sleep(infinity); });

@@ -212,7 +212,7 @@ TEST(stream, a_broken_one_is_an_error_and_not_a_signal) {
     EXPECT_FALSE(::sigismember(&pending, SIGPIPE));
 }
 
-TEST(stream, one_that_breaks_wakes_a_parked_writer) {
+TEST(stream, a_break_of_the_stream_wakes_a_parked_writer) {
     miou_unix::run({.domains = domains()}, [] {
         for (const auto& [from, to] : {test::socket_pair(), test::pipe()}) {
             const auto writer = test::anywhere([f = to] {
@@ -360,7 +360,7 @@ TEST(read, many_tasks_on_one_descriptor_share_the_bytes) {
 // After a read that filled its buffer, the next read is tried at once. Each time that finds nothing
 // it is tried less often.
 
-TEST(read, after_full_buffers_finds_what_comes_later_what_is_there_and_the_end) {
+TEST(read, after_full_buffers_later_data_present_data_and_the_end_are_found) {
     static constexpr std::size_t full = 4;
     const auto read_full = [](const miou_unix::file_descr& f, std::size_t place) {
         char buffer[full];
@@ -397,7 +397,7 @@ void read_with_luck(const miou_unix::file_descr& from, const miou_unix::file_des
         test::write_and_read({from, to});
 }
 
-TEST(read, after_many_that_found_something_one_that_finds_nothing_waits) {
+TEST(read, waits_although_many_before_it_found_data) {
     miou_unix::run({.domains = domains()}, [] {
         for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
             read_with_luck(from, to);
@@ -414,7 +414,7 @@ TEST(read, after_many_that_found_something_one_that_finds_nothing_waits) {
     });
 }
 
-TEST(read, after_many_that_found_something_the_end_is_the_end) {
+TEST(read, finds_the_end_after_many_that_found_data) {
     miou_unix::run({.domains = domains()}, [] {
         for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
             read_with_luck(from, to);
@@ -426,7 +426,7 @@ TEST(read, after_many_that_found_something_the_end_is_the_end) {
     });
 }
 
-TEST(read, after_many_that_found_something_a_reset_is_an_error) {
+TEST(read, reports_a_reset_after_many_that_found_data) {
     miou_unix::run({.domains = domains()}, [] {
         for (int i = 0; i < 10; ++i) {
             const auto [client, server] = test::tcp_pair();
@@ -439,7 +439,7 @@ TEST(read, after_many_that_found_something_a_reset_is_an_error) {
     });
 }
 
-TEST(read, after_many_that_found_something_pieces_are_filled_in_order) {
+TEST(read, fills_pieces_in_order_after_many_that_found_data) {
     miou_unix::run({.domains = domains()}, [] {
         for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
             read_with_luck(from, to);

@@ -130,7 +130,7 @@ TEST(stop_request, one_made_outside_of_tasks_is_for_the_next_run) {
 
 TEST(stop_request, its_signals_have_a_function_at_every_moment) {
     if (TEST_SANITIZED)
-        GTEST_SKIP() << "the sanitizers see to sigaction themselves";
+        GTEST_SKIP() << "the sanitizers replace sigaction themselves";
     on_reactor([] {
         miou::sys_signal(SIGUSR1, miou::signal_handle([](int) {}));
         const int before = actions_without_function;
@@ -210,7 +210,7 @@ TEST(until, the_stop_ends_a_wait_on_any_domain_and_nothing_else) {
     });
 }
 
-TEST(until, returns_what_the_function_returns_and_nothing_is_left_of_it_after_that) {
+TEST(until, returns_what_the_function_returns_and_leaves_nothing) {
     on_reactor([] {
         const stop_request stop;
         EXPECT_EQ(miou_unix::until(stop, [] { return 1; }), 1);

@@ -250,7 +250,7 @@ TEST(timeout, a_limit_of_zero_ends_the_call_at_its_first_suspension) {
 TEST(timeout, a_negative_limit_and_nan_are_refused_before_anything_runs) {
     on_reactor([] {
         for (const seconds bad : {seconds{-1}, seconds{-infinity}, seconds{std::nan("")}})
-            EXPECT_THROW(with_timeout(bad, [] { ADD_FAILURE() << "it ran"; }),
+            EXPECT_THROW(with_timeout(bad, [] { ADD_FAILURE() << "the call ran"; }),
                          std::invalid_argument);
     });
 }

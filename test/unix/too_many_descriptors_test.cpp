@@ -17,13 +17,13 @@ using test::error_in;
 using test::error_of;
 namespace errc = boost::system::errc;
 
-TEST(too_many_descriptors, a_socket_says_so) {
+TEST(too_many_descriptors, a_new_socket_is_an_error) {
     const test::few_descriptors none_left;
     EXPECT_EQ(error_of([] { miou_unix::tcpv4(); }), errc::too_many_files_open);
     EXPECT_EQ(error_of([] { miou_unix::tcpv6(); }), errc::too_many_files_open);
 }
 
-TEST(too_many_descriptors, accept_says_so_and_the_connection_waits) {
+TEST(too_many_descriptors, accept_fails_and_the_connection_waits) {
     miou_unix::run({.domains = domains()}, [] {
         const auto listening = test::listen_on_loopback();
         const auto client = miou_unix::tcpv4();
@@ -41,7 +41,7 @@ TEST(too_many_descriptors, accept_says_so_and_the_connection_waits) {
     });
 }
 
-TEST(too_many_descriptors, an_accept_that_waits_says_so_when_somebody_comes) {
+TEST(too_many_descriptors, a_waiting_accept_fails_when_a_client_comes) {
     miou_unix::run({.domains = domains()}, [] {
         const auto listening = test::listen_on_loopback();
         const auto client = miou_unix::tcpv4();
@@ -56,7 +56,7 @@ TEST(too_many_descriptors, an_accept_that_waits_says_so_when_somebody_comes) {
     });
 }
 
-TEST(too_many_descriptors, a_run_that_cannot_begin_says_so) {
+TEST(too_many_descriptors, a_run_that_cannot_begin_is_an_error) {
     bool began = false;
     for (unsigned spare = 0; !began; ++spare) {
         const test::few_descriptors left{spare};

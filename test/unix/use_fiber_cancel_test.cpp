@@ -84,7 +84,7 @@ TEST(use_fiber_cancel, a_cancellation_between_two_steps_of_an_operation_is_not_l
     });
 }
 
-TEST(use_fiber_cancel, what_completed_before_the_cancellation_is_not_lost) {
+TEST(use_fiber_cancel, a_result_from_before_the_cancellation_is_not_lost) {
     on_reactor([] {
         bool returned = false;
         std::function<void()> complete;

@@ -318,7 +318,7 @@ TEST(use_fiber_libraries, websockets) {
         cancel_again_and_again([&, peer = &b] {
             websocket::stream<stream&> server{*peer};
             server.async_accept(http::request<http::string_body>{}, use_fiber);
-            ADD_FAILURE() << "accepted nothing";
+            ADD_FAILURE() << "accepted a request that did not come";
         });
     });
 }
@@ -367,7 +367,7 @@ TEST(use_fiber_libraries, a_call_that_ignores_it_is_waited_for_without_spinning)
     });
 }
 
-TEST(use_fiber_libraries, a_call_that_was_not_cancelled_is_untouched_by_those_that_were) {
+TEST(use_fiber_libraries, a_cancelled_call_does_not_disturb_another_one) {
     on_every_domain([] {
         auto [a, b] = connection();
         const auto reader = miou::async([from = &a] {

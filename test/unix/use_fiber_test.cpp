@@ -121,7 +121,7 @@ TEST(use_fiber, throws_the_error_that_the_handler_is_given) {
     });
 }
 
-TEST(use_fiber, stores_the_error_or_success_where_it_is_told_to) {
+TEST(use_fiber, stores_error_or_success_in_the_variable_it_is_given) {
     on_reactor([] {
         tcp::socket closed{miou_unix::executor()};
         char byte = 0;
@@ -295,7 +295,8 @@ TEST(use_fiber, a_composed_operation_runs_to_its_end) {
 
 TEST(use_fiber, is_refused_outside_of_a_task_and_without_a_reactor) {
     const auto call = [] {
-        async_by<void(error_code)>([](auto) { ADD_FAILURE() << "started"; }, use_fiber);
+        async_by<void(error_code)>([](auto) { ADD_FAILURE() << "the operation was started"; },
+                                   use_fiber);
     };
     const auto text = [](auto&& fn) { return test::message_of<miou::outside_of_task>(fn); };
     EXPECT_EQ(text(call), "miou_unix::use_fiber was called outside of a task of miou::run");
