@@ -1,4 +1,4 @@
-// A bounded queue between tasks of several domains: the port of queue/main.ml of OCaml's Miou.
+// A bounded queue between tasks of several domains. It is a port of queue/main.ml of OCaml's Miou.
 //
 //     main -- miou::run -- consume t1, on dom0
 //                     +-- parallel, on the other domains: produce t0, produce t1, consume t0
@@ -79,8 +79,8 @@ int main() try {
         bounded_stream<int> t0{20};
         bounded_stream<int> t1{30};
         const auto prm = miou::async([&] { consume(t1, 0, 8000); });
-        // First this, as in the original: OCaml evaluates `await prm :: parallel ...` from the
-        // right.
+        // `parallel` comes first, as in the original: OCaml evaluates `await prm :: parallel ...`
+        // from right to left.
         const auto results = miou::parallel(
             perform, std::vector<std::variant<producer, consumer>>{
                          producer{t0, 0, 10000}, producer{t1, 0, 8000}, consumer{t0, 0, 10000}});

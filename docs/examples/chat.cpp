@@ -1,19 +1,20 @@
-// A chat room: a page for the browser, and the WebSocket that it talks to, on Beast.
+// A chat room on Beast: a page for the browser, and the WebSocket that the page talks to.
 //
 //     chat 8080        then open http://127.0.0.1:8080/ twice
 //
 //     main -- miou_unix::run -- closes the room when the program is to end
-//                           +-- serve, on dom0 ------ a task a connection -- reads
-//                           |                                            +-- writes
-//                           |                                            +-- waits for overflow
+//                           +-- serve, on dom0 ------ a task per connection -- reads
+//                           |                                              +-- writes
+//                           |                                              +-- waits for overflow
 //                           +-- serve, on domain 1 -- ...
 //
-// The task of a connection owns its socket and its outbox. The room, one for all domains, knows the
-// names and the outboxes of its members: what a member says is put into all of them, and nobody
-// waits for a peer. An outbox has a limit: a member that does not read is dropped.
+// The task of a connection owns its socket and its outbox. There is one room for all domains. It
+// knows the names and the outboxes of its members. What a member says is put into every outbox, so
+// no task waits for the peer of another. An outbox has a limit: a member that does not read is
+// dropped.
 //
-// A message is text in lines. The first one that a member sends is its name, the others are what it
-// says. It is told
+// A message is text in lines. The first message of a member is its name, and the others are what it
+// says. A member is sent
 //
 //     here, and the names of all members      at first
 //     joined, a name
@@ -64,7 +65,7 @@ using miou_unix::use_fiber;
 using miou_unix::with_timeout;
 using tcp = asio::ip::tcp;
 using socket_type = asio::basic_stream_socket<tcp, asio::io_context::executor_type>;
-using websocket_type = websocket::stream<socket_type, false>; // false: never deflated
+using websocket_type = websocket::stream<socket_type, false>; // false: no compression
 using request_type = http::request<http::empty_body>;
 
 constexpr auto entry_time = 30s; // for a request, and for the name of a member
@@ -136,7 +137,7 @@ function show(value, text, focus) {
 
 function element(tag, text, className = '') {
     const made = document.createElement(tag);
-    made.textContent = text; // whatever it is, it is no markup
+    made.textContent = text; // text, never markup
     made.className = className;
     return made;
 }
@@ -192,15 +193,15 @@ say.onsubmit = event => {
     textInput.value = '';
 };
 
-onpagehide = () => socket?.close(); // a browser keeps pages that it has left
+onpagehide = () => socket?.close(); // a browser may keep a page after it was left
 </script>
 </body>
 </html>
 )html";
 
-using message = std::shared_ptr<const std::string>; // one copy, however many members are told
+using message = std::shared_ptr<const std::string>; // one copy for all members
 
-/// What a member has yet to be sent. Filled by tasks on all domains.
+/// The messages that are still to be sent to a member. Tasks of all domains put them in.
 class outbox {
 public:
     void put(message next) {
@@ -214,14 +215,14 @@ public:
         waiting_.push_back(std::move(next));
         changed_.signal();
     }
-    /// Nothing may follow. The first reason counts.
+    /// No message may follow. The first reason counts.
     void close(websocket::close_reason why) {
         const std::scoped_lock held{guard_};
         if (!end_)
             end_ = why;
         changed_.signal();
     }
-    /// Waits for the next message; null if none will come.
+    /// Waits for the next message. Returns null if there will be none.
     message take() {
         std::unique_lock held{guard_};
         changed_.wait(held, [this] { return end_ || !waiting_.empty(); });
@@ -231,7 +232,7 @@ public:
         waiting_.pop_front();
         return first;
     }
-    /// Once `take` has returned null.
+    /// May be called when `take` has returned null.
     const websocket::close_reason& end() const { return *end_; }
     void wait_for_overflow() const { overflow_.wait(); }
 
@@ -243,12 +244,12 @@ private:
     miou_unix::stop_request overflow_;
 };
 
-/// Who is here. All members are told the same, in the same order.
+/// The members that are here. All of them are sent the same messages in the same order.
 class room {
 public:
     explicit room(miou_unix::stop_request stop)
         : stop_{std::move(stop)} {}
-    /// With it, the room closes.
+    /// The request with which the room closes.
     const miou_unix::stop_request& stop() const { return stop_; }
 
     /// False if another member has this name.
@@ -276,7 +277,7 @@ public:
     void say(const std::string& name, const std::string& text) {
         undivided([&] { tell_all("said\n" + name + '\n' + text); });
     }
-    /// Sends everyone away once the stop is made.
+    /// Waits for the stop, then closes the outbox of every member.
     void close_in_time() {
         stop_.wait();
         undivided([&] {
@@ -286,7 +287,8 @@ public:
     }
 
 private:
-    /// A member whose task is cancelled meanwhile is heard by all or by none.
+    /// Calls `fn` under the lock. A cancellation does not interrupt it: a message reaches all
+    /// members or none.
     template <class F>
     std::invoke_result_t<F&> undivided(F&& fn) {
         return miou::uncancellable([&] { return guard_.protect(fn); });
@@ -310,10 +312,10 @@ struct code_points {
     char32_t last;
 };
 
-/// What ends lines, moves cursors, or turns the direction of the text after it.
+/// Characters that end lines, move cursors, or change the direction of the text after them.
 constexpr code_points steering[] = {{0x00, 0x1f}, {0x7f, 0x9f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
 
-/// What is not seen, or looks like a space and is another one.
+/// Characters that are invisible, or look like a space.
 constexpr code_points unseen[] = {
     {0xa0, 0xa0},      {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},     {0x115f, 0x1160},
     {0x1680, 0x1680},  {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x2000, 0x200f},   {0x202f, 0x202f},
@@ -322,13 +324,13 @@ constexpr code_points unseen[] = {
     {0xe0000, 0xe0fff}};
 
 bool is_in(std::span<const code_points> table, char32_t c) {
-    if (c >= ' ' && c < 0x7f) // nearly always
+    if (c >= ' ' && c < 0x7f) // the common case
         return false;
     return std::ranges::any_of(table,
                                [=](code_points each) { return each.first <= c && c <= each.last; });
 }
 
-/// Takes the first character off `text`, which is UTF-8 and not empty.
+/// Removes the first character from `text`, which is UTF-8 and not empty, and returns it.
 char32_t take_character(std::string_view& text) {
     const auto lead = static_cast<unsigned char>(text.front());
     const int more = lead < 0xc0 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
@@ -339,7 +341,7 @@ char32_t take_character(std::string_view& text) {
     return c;
 }
 
-/// Whether no name looks like `text`, which is UTF-8, but itself.
+/// Whether `text`, which is UTF-8, may be a name: no other name may look the same.
 bool is_name(std::string_view text) {
     if (text.empty() || text.size() > name_limit || text.starts_with(' ') || text.ends_with(' ') ||
         text.find("  ") != text.npos)
@@ -350,8 +352,8 @@ bool is_name(std::string_view text) {
     return true;
 }
 
-/// `text`, which is UTF-8, with a visible sign in place of what would do more than be read: names
-/// and messages reach terminals, too.
+/// `text`, which is UTF-8, with a visible character in place of each control character. Messages
+/// reach terminals, too.
 std::string harmless(std::string_view text) {
     std::string made;
     while (!text.empty()) {
@@ -365,7 +367,7 @@ std::string harmless(std::string_view text) {
     return made;
 }
 
-/// The next message; none if the connection has ended.
+/// Waits for the next message. Returns none if the connection has ended.
 std::optional<std::string> next_message(websocket_type& peer) {
     beast::flat_buffer buffer;
     error_code error;
@@ -375,13 +377,13 @@ std::optional<std::string> next_message(websocket_type& peer) {
 
 void listen(websocket_type& peer, const std::string& name, room& here, outbox& box) {
     while (const auto text = next_message(peer))
-        if (peer.got_text()) // then it is UTF-8
+        if (peer.got_text()) // Beast has checked that it is UTF-8
             here.say(name, harmless(*text));
         else
             box.close({websocket::close_code::unknown_data, "this room is for text"});
 }
 
-/// Only this task sends, and closes: a stream takes one close at a time.
+/// Only this task sends and closes: a stream allows only one of these at a time.
 void deliver(websocket_type& peer, outbox& box) {
     error_code error;
     for (message next; !error && (next = box.take());)
@@ -409,13 +411,13 @@ void be_member(websocket_type& peer, const std::string& name, room& here) {
     const auto overflow = miou::async([&] {
         box.wait_for_overflow();
         std::cerr << "chat: " + name + " does not read and is dropped\n";
-        // The system, too, forgets what was not read.
+        // The system discards what was not read, too.
         peer.next_layer().set_option(asio::socket_base::linger{true, 0});
     });
     miou::await_first({reader, writer, overflow}).value();
 }
 
-/// Waits for somebody who is no member yet; false if the room closes before.
+/// Runs `fn`, which waits for a peer that is not a member yet. False if the room closes before.
 template <class F>
 bool before_stop(const room& here, F&& fn) {
     with_timeout(entry_time, [&] {
@@ -429,11 +431,11 @@ bool before_stop(const room& here, F&& fn) {
 void welcome(socket_type socket, const request_type& request, room& here,
              std::chrono::seconds patience) {
     websocket_type peer{std::move(socket)};
-    // Pings whoever is silent for half of the time.
+    // Beast pings a peer that is silent for half of that time.
     peer.set_option(websocket::stream_base::timeout{close_time, patience, true});
     peer.read_message_max(message_limit);
     error_code error;
-    peer.async_accept(request, use_fiber[error]); // a refusal is sent, too
+    peer.async_accept(request, use_fiber[error]); // sends a refusal if the request is bad
     if (error)
         return;
     std::optional<std::string> name;
@@ -446,7 +448,7 @@ void welcome(socket_type socket, const request_type& request, room& here,
                          use_fiber[error]);
 }
 
-/// To a HEAD the same without `text`.
+/// Answers a request. A HEAD gets the same header without `text`.
 void answer(socket_type& client, http::verb method, http::status status, std::string_view type,
             std::string_view text) {
     http::response<http::string_body> response{status, 11, std::string{text}};
@@ -464,14 +466,14 @@ void answer(socket_type& client, http::verb method, http::status status, std::st
     client.shutdown(tcp::socket::shutdown_send);
 }
 
-/// A browser names the page that asks: others than ours have no business here.
+/// Whether the request comes from a page of another server: a browser names the page in `Origin`.
 bool is_from_elsewhere(const request_type& request) {
     const auto origin = request.find(http::field::origin);
     return origin != request.end() &&
            !origin->value().ends_with("://" + std::string{request[http::field::host]});
 }
 
-/// One request a connection.
+/// Serves one request, and closes the connection.
 void serve_client(socket_type socket, room& here, std::chrono::seconds patience) {
     socket.set_option(tcp::no_delay{true});
     beast::flat_buffer buffer{2 * header_limit};

@@ -1,8 +1,8 @@
-// An echo server: the port of the tutorial of OCaml's Miou (book/src/echo.md and
-// conditions_and_mutexes.md). One server a domain on a shared port, a task a connection. Ctrl-C
-// closes every connection and ends the program.
+// An echo server. It is a port of the tutorial of OCaml's Miou (book/src/echo.md and
+// conditions_and_mutexes.md). Each domain runs a server, all on one port, and each connection is a
+// task. Ctrl-C closes every connection and ends the program.
 //
-//     main -- miou_unix::run -- serve, on dom0 ------ accept_clients -- echo, a task a connection
+//     main -- miou_unix::run -- serve, on dom0 ------ accept_clients -- echo, a task per connection
 //                           +-- serve, on domain 1 -- accept_clients -- echo, ...
 
 #include "miou/miou.hpp"
@@ -32,7 +32,7 @@ Sends back what each TCP client on 127.0.0.1 sends, until Ctrl-C.
   -h, --help        this text
 )";
 
-/// Lines of several domains do not mix.
+/// Standard output. The lines of several domains do not mix.
 class console {
 public:
     template <class... Parts>
@@ -44,7 +44,7 @@ private:
     miou::mutex guard_;
 };
 
-/// Set once, awaited by the servers on all domains.
+/// Made once. The servers on all domains wait for it.
 class stop_request {
 public:
     void make() {
@@ -70,7 +70,7 @@ void echo(const owned::file_descr& client) {
     owned::close(client);
 }
 
-/// Awaits the clients that have left; the connection of one that failed is closed already.
+/// Awaits the clients that have left. If one has failed, its connection has been closed.
 void clean_up(miou::orphans<void>& clients, console& out) {
     while (const auto left = miou::care(clients)) {
         if (!*left)
@@ -83,7 +83,7 @@ void clean_up(miou::orphans<void>& clients, console& out) {
     }
 }
 
-/// Until it is cancelled; then its clients are, too.
+/// Runs until it is cancelled. Then its clients are cancelled, too.
 void accept_clients(const miou_unix::file_descr& listening, console& out) {
     miou::orphans<void> clients;
     for (;;) {
@@ -98,7 +98,8 @@ void accept_clients(const miou_unix::file_descr& listening, console& out) {
                 error.code() != boost::system::errc::too_many_files_open_in_system)
                 throw;
             out.line("cannot accept: ", error.code().message());
-            miou_unix::sleep(0.1); // the client waits in the queue until another one leaves
+            miou_unix::sleep(
+                0.1); // the client waits in the queue of the socket until another one leaves
         }
     }
 }
@@ -114,7 +115,7 @@ void run_servers(std::uint16_t port) {
     stop_request stop;
     miou::sys_signal(SIGINT, miou::signal_handle([&](int) { stop.make(); }));
 
-    // One socket for all domains; without reuseport, so that a second server is told off.
+    // One socket for all domains. Without `reuseport` a second server on this port is refused.
     const auto listening = miou_unix::tcpv4();
     miou_unix::bind_and_listen({.backlog = 4096, .reuseport = false}, listening,
                                tcp::endpoint{boost::asio::ip::address_v4::loopback(), port});

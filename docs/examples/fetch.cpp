@@ -1,11 +1,11 @@
-// Fetches many URLs in parallel, over HTTP and HTTPS, each with a time-out, and shows how far it
-// is.
+// Fetches many URLs at the same time, over HTTP and HTTPS. Each has a time-out. It shows its
+// progress.
 //
 //     fetch https://example.org/ http://127.0.0.1:8080/bytes/1000000
 //     200      1256  https://example.org/
 //     200   1000000  http://127.0.0.1:8080/bytes/1000000
 //
-//     main -- miou_unix::run -- fetch_all -- a worker, which takes one URL after the other
+//     main -- miou_unix::run -- fetch_all -- a worker, which fetches one URL after another
 //                                        +-- a worker, ...
 
 #include "miou/miou.hpp"
@@ -52,7 +52,7 @@ struct url {
     std::string host; // without the brackets of an IPv6 address
     std::string port;
     std::string target;
-    std::string authority; // as it was written
+    std::string authority; // as it is in the URL
 };
 
 url parse(std::string_view text) {
@@ -87,20 +87,20 @@ url parse(std::string_view text) {
     return made;
 }
 
-/// What came of a URL.
+/// What became of a URL.
 struct outcome {
-    unsigned status = 0; // of HTTP; 0: it failed before
+    unsigned status = 0; // of HTTP; 0 if there was no answer
     std::uint64_t size = 0;
     std::string failure = {};
 };
 
-/// Whether the answer is yet to come. Nobody has asked for another protocol, 101: that ends this
-/// one.
+/// Whether the final answer is still to come. 101 changes the protocol, which we have not asked
+/// for, so it is final.
 bool is_interim(unsigned status) {
     return status / 100 == 1 && status != 101;
 }
 
-/// One request, and the body that comes, counted in constant memory.
+/// Sends one request and counts the body of the answer, in constant memory.
 template <class Stream>
 outcome get(Stream& server, const url& from) {
     http::request<http::empty_body> request{http::verb::get, from.target, 11};
@@ -111,7 +111,7 @@ outcome get(Stream& server, const url& from) {
 
     beast::flat_buffer buffer;
     std::optional<http::response_parser<http::buffer_body>> response;
-    do { // what a server says before its answer, as often as it likes
+    do { // a server may send any number of interim answers
         response.emplace().body_limit(boost::none);
         http::async_read_header(server, buffer, *response, use_fiber);
     } while (is_interim(response->get().result_int()));
@@ -123,7 +123,7 @@ outcome get(Stream& server, const url& from) {
         body.size = piece.size();
         error_code error;
         http::async_read_some(server, buffer, *response, use_fiber[error]);
-        if (error && error != http::error::need_buffer) // that one asks for the next piece
+        if (error && error != http::error::need_buffer) // `need_buffer` asks for the next piece
             throw boost::system::system_error{error, "the body"};
         made.size += piece.size() - body.size;
     }
@@ -139,7 +139,7 @@ outcome get(const url& from, ssl::context& tls) {
         return get(socket, from);
 
     ssl::stream<socket_type> secure{std::move(socket), tls};
-    // An address is no name: the extension has no place for it.
+    // The server name extension of TLS takes no addresses.
     error_code not_an_address;
     asio::ip::make_address(from.host, not_an_address);
     if (not_an_address)
@@ -147,7 +147,7 @@ outcome get(const url& from, ssl::context& tls) {
     secure.set_verify_callback(ssl::host_name_verification{from.host});
     secure.async_handshake(ssl::stream_base::client, use_fiber);
     const outcome made = get(secure, from);
-    error_code ignored; // all has come; how the server says goodbye is its own affair
+    error_code ignored; // the answer is complete; a bad shutdown does no harm
     secure.async_shutdown(use_fiber[ignored]);
     return made;
 }
@@ -155,7 +155,7 @@ outcome get(const url& from, ssl::context& tls) {
 struct options {
     double timeout = 30;
     std::size_t at_once = 16;
-    std::string authorities; // a file; empty: those of the system
+    std::string authorities; // a file; if empty, the system has them
     std::vector<std::string> urls;
 };
 
@@ -177,7 +177,7 @@ std::vector<outcome> fetch_all(const options& chosen) {
     else
         tls.load_verify_file(chosen.authorities);
 
-    // All workers run on this domain: what they share needs no lock.
+    // All workers run on this domain, so what they share needs no lock.
     std::vector<outcome> outcomes(chosen.urls.size());
     std::size_t begun = 0;
     std::size_t ended = 0;
@@ -197,7 +197,7 @@ std::vector<outcome> fetch_all(const options& chosen) {
     return outcomes;
 }
 
-/// The number of "--name=number", at least `least`.
+/// The number in "--name=number", which must be at least `least`.
 double number(std::string_view name, const std::string& text, double least) {
     char* end = nullptr;
     const double value = std::strtod(text.c_str(), &end);
@@ -249,8 +249,8 @@ int main(int argc, char** argv) try {
     miou_unix::run({.domains = 0}, [&] {
         if (print(chosen.urls, fetch_all(chosen)))
             return;
-        // The run would wait for the system's resolver, which may still look for a name whose time
-        // is over, and cannot be interrupted.
+        // Returning would wait for the system's resolver. It cannot be interrupted, and may still
+        // look up a name that has timed out.
         std::fflush(stdout);
         std::_Exit(EXIT_FAILURE);
     });

@@ -1,4 +1,4 @@
-// Two tasks, one of them on another processor.
+// Two tasks that return values, one of them on another domain.
 #include "miou/miou.hpp"
 #include "miou_unix/miou_unix.hpp"
 

@@ -1,19 +1,19 @@
-// An HTTP/1.1 server on Beast, plain or over TLS: keep-alive, 100-continue, bodies of any size in
-// constant memory, clients that stall are cut off, and an end by SIGTERM or Ctrl-C that lets
-// requests finish.
+// An HTTP/1.1 server on Beast, plain or over TLS. It has keep-alive and 100-continue, and takes
+// bodies of any size in constant memory. Clients that stall are cut off. SIGTERM or Ctrl-C ends it
+// when the requests in flight have finished.
 //
 //     http_server 8080                            plain
 //     http_server 8443 certificate.pem key.pem    over TLS
-//     http_server --idle=5 8080                   with less patience than 30 s
+//     http_server --idle=5 8080                   clients may stall for 5 s instead of 30 s
 //
 //     GET  /            a greeting
 //     GET  /bytes/N     N bytes
-//     POST /echo        the body that came
+//     POST /echo        the body of the request
 //
-// HEAD is answered as GET is, without the body. What is not sure to end where the client thinks, or
-// to be meant for this host, is refused, and the connection ends.
+// HEAD is answered as GET is, without the body. A request is refused if its end or its host is
+// ambiguous, and the connection is closed.
 //
-//     main -- miou_unix::run -- serve, on dom0 ------ converse, a task a connection
+//     main -- miou_unix::run -- serve, on dom0 ------ converse, a task per connection
 //                           +-- serve, on domain 1 -- converse, ...
 
 #include "miou/miou.hpp"
@@ -69,20 +69,21 @@ using request_parser = http::request_parser<http::buffer_body>;
 
 struct settings {
     std::uint16_t port = 0;
-    clock::duration idle_time = 30s; // between two requests, for a header, for each chunk of a body
+    clock::duration idle_time = 30s; // for a request, for a header, and for each chunk of a body
     std::optional<asio::ssl::context> tls = {};
 };
 
-/// How long a client may make the server wait for a request's body and its answer. Each byte that
-/// comes or goes earns time, a chunk as much as there ever is. So a slow line has the time that it
-/// needs, who stalls is cut off soon, and one byte a second does not help.
+/// How long a client may make the server wait for the body of a request and the answer. Each byte
+/// that is transferred earns time, and a chunk earns all the time there can be. So a slow client
+/// has the time that it needs, and one that stalls, or sends a byte a second, is cut off soon.
 class patience {
 public:
     explicit patience(clock::duration most)
         : most_{most}
         , end_{clock::now() + most} {}
 
-    /// Calls `transfer`, which returns how many bytes it has moved; throws `timed_out` at the end.
+    /// Calls `transfer`, which returns how many bytes it has transferred. Throws `timed_out` when
+    /// no time is left.
     template <class F>
     void during(F&& transfer) {
         const std::size_t moved = miou_unix::with_deadline(end_, std::forward<F>(transfer));
@@ -96,12 +97,12 @@ private:
     clock::time_point end_;
 };
 
-/// Whether a message, and not the connection, is at fault.
+/// Whether the error is in a message, and not in the connection.
 bool is_of_http(const error_code& error) {
     return error && error.category() == make_error_code(http::error::end_of_stream).category();
 }
 
-/// The number that `text` is, if it is one.
+/// The number in `text`, if `text` is one.
 template <class Number>
 std::optional<Number> number(std::string_view text) {
     const char* const end = text.data() + text.size();
@@ -110,7 +111,7 @@ std::optional<Number> number(std::string_view text) {
     return error == std::errc{} && stopped == end ? std::optional{value} : std::nullopt;
 }
 
-/// N of "/bytes/N".
+/// The N in "/bytes/N".
 std::optional<std::uint64_t> bytes_asked_for(std::string_view target) {
     constexpr std::string_view prefix = "/bytes/";
     if (!target.starts_with(prefix))
@@ -118,7 +119,7 @@ std::optional<std::uint64_t> bytes_asked_for(std::string_view target) {
     return number<std::uint64_t>(target.substr(prefix.size()));
 }
 
-/// Why a request is not answered as it was meant. The connection ends with it.
+/// Why a request is refused. The connection is closed after it.
 struct refusal : std::runtime_error {
     refusal(http::status status, const std::string& why)
         : runtime_error{why}
@@ -126,13 +127,13 @@ struct refusal : std::runtime_error {
     http::status status;
 };
 
-/// What a host and its port are written with.
+/// Whether a host and its port may contain `c`.
 bool is_of_host(unsigned char c) {
     return std::isalnum(c) != 0 ||
            std::string_view{"-._~%!$&'()*+,;=:[]"}.find(c) != std::string_view::npos;
 }
 
-/// Throws `refusal` if it is not sure where the request ends, or for which host it is.
+/// Throws `refusal` if the end of the request or its host is ambiguous.
 void check(const http::fields& header, unsigned version) {
     const std::size_t encodings = header.count(http::field::transfer_encoding);
     if (encodings != 0 && (version < 11 || header.count(http::field::content_length) != 0))
@@ -146,7 +147,7 @@ void check(const http::fields& header, unsigned version) {
         throw refusal{http::status::bad_request, "this does not name one host"};
 }
 
-/// One request, whose header has come or is wrong, and the answer.
+/// Answers one request, whose header was read or is bad.
 template <class Stream>
 class exchange {
 public:
@@ -156,7 +157,7 @@ public:
         , parser_{parser}
         , left_{left} {}
 
-    /// False if the connection ends with it.
+    /// False if the connection is to be closed.
     bool answer(const error_code& of_header) {
         std::optional<refusal> refused;
         try {
@@ -180,7 +181,7 @@ private:
         const std::string_view target{request.target().data(), request.target().size()};
         if (request.method() == http::verb::post && target == "/echo")
             return send_back();
-        more_ = more_ && parser_.is_done(); // a body is left where it is
+        more_ = more_ && parser_.is_done(); // a body would be left unread
         const bool reads = is_head() || request.method() == http::verb::get;
         if (reads && target == "/")
             say(http::status::ok, "hello from miou\n");
@@ -234,8 +235,8 @@ private:
         stream_body(made, [&](std::string& piece) { return read_body(piece); });
     }
 
-    /// Fills `piece` with what has come, and says how much it is, 0 at the end. Throws `refusal` if
-    /// that is no body.
+    /// Reads a piece of the body. Returns its size, which is 0 at the end. Throws `refusal` if the
+    /// body is malformed.
     std::size_t read_body(std::string& piece) {
         auto& body = parser_.get().body();
         body.data = piece.data();
@@ -248,7 +249,8 @@ private:
                 require_body(error);
                 return checked(got, error);
             });
-        // The sooner a fault is seen, the likelier is it before the answer has begun.
+        // Parses what has arrived already: an error can be answered only before the answer has
+        // begun.
         for (error = {}; !error && !parser_.is_done() && buffer_.size() != 0;)
             buffer_.consume(parser_.put(buffer_.data(), error));
         require_body(error);
@@ -261,7 +263,8 @@ private:
             throw refusal{http::status::bad_request, error.message()};
     }
 
-    /// Sends a body piece by piece: `next` fills a piece and says how many bytes, 0 at the end.
+    /// Sends a body piece by piece. `next` fills a piece and returns its size, which is 0 at the
+    /// end.
     template <class Next>
     void stream_body(http::response<http::buffer_body>& made, Next next) {
         http::response_serializer<http::buffer_body> serializer{made};
@@ -275,7 +278,7 @@ private:
         } while (!is_head() && !serializer.is_done());
     }
 
-    /// Sends what there is of the answer; to a HEAD only the header.
+    /// Sends what there is of the answer, or for a HEAD only the header.
     template <class Body>
     void send(http::response_serializer<Body>& serializer) {
         begun_ = true;
@@ -288,7 +291,7 @@ private:
         });
     }
 
-    /// `moved`, unless there is an error; a wish for the next piece is none.
+    /// Returns `moved`, or throws `error`. `need_buffer` only asks for the next piece.
     static std::size_t checked(std::size_t moved, const error_code& error) {
         if (error && error != http::error::need_buffer)
             throw boost::system::system_error{error};
@@ -300,11 +303,11 @@ private:
     request_parser& parser_;
     patience left_;
     bool more_ = false;  // requests may follow
-    bool begun_ = false; // a part of the answer was sent
+    bool begun_ = false; // a part of the answer has been sent
 };
 
-/// Waits for the header of a request: success, or what is wrong with it; `end_of_stream` also when
-/// none has come in time.
+/// Reads the header of a request. Returns what is wrong with it, or `end_of_stream` if none came in
+/// time.
 template <class Stream>
 error_code read_header(Stream& client, clock::duration time, beast::flat_buffer& buffer,
                        request_parser& request) {
@@ -320,7 +323,7 @@ error_code read_header(Stream& client, clock::duration time, beast::flat_buffer&
     return error;
 }
 
-/// Requests and answers until one of the sides has had enough.
+/// Answers requests until one side ends the connection.
 template <class Stream>
 void converse(Stream& client, clock::duration idle_time) {
     beast::flat_buffer buffer{header_limit + chunk};
@@ -335,7 +338,7 @@ void converse(Stream& client, clock::duration idle_time) {
     }
 }
 
-/// The kernel keeps little of what a slow client has not taken, and says soon that it took some.
+/// Keeps the kernel from buffering much that a slow client has not taken, so progress is seen soon.
 void limit_unsent(socket_type& socket) {
     const int most = 2 * chunk;
     ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
@@ -353,14 +356,15 @@ void serve_client(socket_type& socket, settings& chosen) try {
     with_timeout(chosen.idle_time,
                  [&] { secure.async_handshake(asio::ssl::stream_base::server, use_fiber); });
     converse(secure, chosen.idle_time);
-    error_code ignored; // many clients close without waiting for ours
+    error_code ignored; // many clients close without waiting for our shutdown
     with_timeout(chosen.idle_time, [&] { secure.async_shutdown(use_fiber[ignored]); });
 } catch (const miou_unix::timed_out&) {
-    // A reset: what was sent would wait in the kernel until the client takes it.
+    // Resets the connection. Otherwise the kernel would keep what the client has not taken.
     socket.set_option(asio::socket_base::linger{true, 0});
     socket.close();
 } catch (const boost::system::system_error& error) {
-    if (error.code() != asio::ssl::error::stream_truncated) // many clients leave without a word
+    if (error.code() !=
+        asio::ssl::error::stream_truncated) // many clients close without a shutdown of TLS
         throw;
 }
 
@@ -395,8 +399,8 @@ void run_servers(settings& chosen) {
 constexpr const char* usage = R"(Usage: http_server [--idle=SECONDS] PORT [CERTIFICATE KEY]
 Serves HTTP on 127.0.0.1, over TLS if there is a certificate (PEM files).
 
-  --idle=SECONDS   for how long a client may send no request, and for how long it may take to send
-                   or to receive each 64 KiB of a body (30)
+  --idle=SECONDS   how long a client may take to send a request, and to send or receive each
+                   64 KiB of a body (30)
 
 MIOU_DOMAINS: threads beside the main one (hardware threads - 1).
 )";
@@ -404,13 +408,13 @@ MIOU_DOMAINS: threads beside the main one (hardware threads - 1).
 settings settings_of(int argc, char** argv) {
     const option options[] = {{"idle", required_argument, nullptr, 'i'}, {}};
     settings chosen;
-    ::opterr = 0; // what is wrong is said below
+    ::opterr = 0; // errors are reported below
     for (int found; (found = ::getopt_long(argc, argv, "", options, nullptr)) != -1;) {
         if (found != 'i')
             throw std::invalid_argument{std::string{"there is no option "} + argv[optind - 1] +
                                         ", or it lacks its value"};
         const auto seconds = number<double>(optarg);
-        if (!seconds || !(*seconds > 0 && *seconds <= 1e9)) // NaN neither
+        if (!seconds || !(*seconds > 0 && *seconds <= 1e9)) // this refuses NaN, too
             throw std::invalid_argument{"--idle takes a number of seconds, more than 0"};
         chosen.idle_time =
             std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>{*seconds});

@@ -1,8 +1,9 @@
-// Launches programs and tells how each ends, while others run: the port of "How to spawn & handle
-// processes with Miou_unix?" in OCaml's miou_unix.mli, for several programs at a time.
+// Runs several programs at the same time and reports how each of them ends. It is a port of "How to
+// spawn & handle processes with Miou_unix?" in OCaml's miou_unix.mli.
 //
-//     main -- miou_unix::run -- launch, a task a command, each awaits its own computation
-//                           +-- reap, a task a SIGCHLD, completes those of the programs that ended
+//     main -- miou_unix::run -- launch, a task for each command, awaits a computation
+//                           +-- reap, a task for each SIGCHLD, completes the computations of the
+//                               programs that have ended
 
 #include "miou/miou.hpp"
 #include "miou_unix/miou_unix.hpp"
@@ -26,10 +27,11 @@ constexpr const char* usage = R"(Usage: launcher COMMAND...
 Runs the commands at the same time, each by a shell, and tells how each ends.
 )";
 
-/// How each program that runs has ended, one day. Of dom0, on which the handlers of signals run.
+/// The running programs, each with a computation of its exit status. Only dom0 uses it: the
+/// handlers of signals run there.
 using programs = std::map<::pid_t, miou::computation<int>>;
 
-/// One signal may stand for several programs.
+/// Looks at every program, because one SIGCHLD may stand for several.
 void reap(programs& running) {
     std::erase_if(running, [](const auto& program) {
         const auto& [pid, end] = program;
@@ -53,10 +55,10 @@ std::string describe(int status) {
     return "exited with " + std::to_string(WEXITSTATUS(status));
 }
 
-/// Whether all has gone well.
+/// Whether the command succeeded.
 bool launch(const std::string& command, programs& running) {
     const miou::computation<int> end;
-    running.emplace(start(command), end); // no task runs in between, and so no handler
+    running.emplace(start(command), end); // no task runs in between, so no handler does
     const int status = end.await_exn();
     std::cout << command << ": " << describe(status) << std::endl;
     return status == 0;
@@ -69,7 +71,7 @@ int main(int argc, char** argv) try {
         std::cerr << usage;
         return 2;
     }
-    programs running; // outlives the handlers, which end with the run
+    programs running; // the handlers refer to it, and they end with the run
     const bool all_well = miou_unix::run({.domains = 0}, [&] {
         miou::sys_signal(SIGCHLD, miou::signal_handle([&](int) { reap(running); }));
         std::vector<miou::promise<bool>> launches;

@@ -1,5 +1,5 @@
-// A merge sort, the halves of which are sorted in parallel: the port of the example at
-// `Miou.parallel` in lib/miou.mli of OCaml's Miou. Sorts the numbers that it is given.
+// A merge sort that sorts the two halves in parallel. It sorts the numbers among its arguments. It
+// is a port of the example of `Miou.parallel` in lib/miou.mli of OCaml's Miou.
 
 #include "miou/miou.hpp"
 
@@ -15,10 +15,11 @@
 
 namespace {
 
-/// Below, a task would cost more than the sort.
+/// For fewer elements a task would cost more than the sort.
 constexpr std::size_t least_for_parallel = 256;
 
-/// dom0 gets no tasks, and `parallel` gives the caller's own domain none.
+/// Whether `parallel` has a domain for its tasks: dom0 gets none, and neither does the caller's
+/// own.
 bool others_may_help() {
     return miou::domain::available() > (miou::domain::self().to_int() == 0 ? 0u : 1u);
 }

@@ -1,10 +1,11 @@
-// Git's hash of a file or of a folder, as `git write-tree` says it: the port of merkle/main_p.ml of
-// OCaml's Miou.
+// Prints the hash that git gives a file or a folder (`git write-tree`). It is a port of
+// merkle/main_p.ml of OCaml's Miou.
 //
 //     merkle FILENAME
 //
-// A folder is a task on dom0, a file a task on another domain. Beyond the original it knows
-// executables, symbolic links, folders without a file (git has none), and git's order of names.
+// Each folder is a task on dom0, and each file is a task on another domain. In contrast to the
+// original it knows executables, symbolic links, folders without files (which git leaves out), and
+// git's order of names.
 
 #include "miou/miou.hpp"
 
@@ -29,7 +30,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::string_literals;
 
-/// SHA-1. `get` returns the 20 bytes.
+/// Computes a SHA-1. `get` returns its 20 bytes.
 class hash {
 public:
     hash() { check(EVP_DigestInit_ex(context_.get(), EVP_sha1(), nullptr)); }
@@ -55,8 +56,7 @@ private:
     std::unique_ptr<EVP_MD_CTX, free> context_{EVP_MD_CTX_new()};
 };
 
-/// What a tree says of one of its entries: `100644 name\0` and the hash; none for what git leaves
-/// out.
+/// An entry of a tree: `100644 name\0` and the hash. It is empty for what git leaves out.
 using line = std::optional<std::string>;
 
 std::string hash_of_blob(const fs::path& filename) {
@@ -94,7 +94,7 @@ std::string hash_of_entries(const std::vector<line>& entries) {
 
 miou::promise<line> perform(const fs::directory_entry& entry);
 
-/// Git compares the name of a folder as if it ended by a slash.
+/// Git compares the name of a folder as if it ended with a slash.
 std::string sort_key(const fs::directory_entry& entry) {
     const bool is_folder = entry.symlink_status().type() == fs::file_type::directory;
     return entry.path().filename().string() + (is_folder ? "/" : "");

@@ -1,9 +1,9 @@
-// Dijkstra's dining philosophers: the port of philosophers/main.ml of OCaml's Miou.
+// Dijkstra's dining philosophers. It is a port of philosophers/main.ml of OCaml's Miou.
 //
 //     philosophers [SECONDS [ROUNDS]]
 //
-// They dine for 30 or SECONDS seconds, or until each has eaten ROUNDS times; then they hurry, and
-// think and eat for milliseconds.
+// They dine for SECONDS seconds (30). If ROUNDS is given they stop when each has eaten ROUNDS
+// times, and think and eat for milliseconds instead of seconds.
 
 #include "miou/miou.hpp"
 #include "miou_unix/miou_unix.hpp"
@@ -38,8 +38,9 @@ private:
     miou::condition condition_;
 };
 
-// The original has as many philosophers as there are domains, but counts neighbours as if there
-// were five, and starts the semaphores at 1, so that neighbours may eat together once.
+// There are always five. The original has as many philosophers as domains, but computes neighbours
+// as if there were five. It also starts the semaphores at 1, which lets neighbours eat together
+// once.
 constexpr std::size_t n = 5;
 std::size_t l(std::size_t i) {
     return (i - 1 + n) % n;

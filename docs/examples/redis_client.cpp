@@ -1,10 +1,10 @@
-// Talks to a Redis server with Redis's own C library, hiredis, and shows how any C library with a
-// non-blocking interface is used from fibers: the library reads and writes what it can at once;
-// where it has to wait, `blocking_read` or `blocking_write` parks the task, and no other.
+// A Redis client on hiredis, Redis's own C library. It shows how fibers use any C library with a
+// non-blocking interface: the library reads and writes what it can at once, and where it would have
+// to wait, `blocking_read` or `blocking_write` parks only the calling task.
 //
 //     redis_client SET greeting hello
 //     OK
-//     redis_client --at-once=8 < commands    # one a line; the replies in the same order
+//     redis_client --at-once=8 < commands    # one a line; the replies come in the same order
 //
 //     main -- miou_unix::run -- run_all -- a worker, with a connection of its own
 //                                      +-- a worker, ..., on any domain
@@ -43,16 +43,16 @@ using strings = std::vector<std::string>;
 using reply = std::unique_ptr<redisReply, decltype([](redisReply* r) { freeReplyObject(r); })>;
 using context = std::unique_ptr<redisContext, decltype([](redisContext* c) { redisFree(c); })>;
 
-constexpr std::size_t line_limit = 64 * 1024; // of a reply; a string is no line
+constexpr std::size_t line_limit = 64 * 1024; // of a reply; strings may be longer
 constexpr int array_limit = 1 << 24;          // elements
 
-/// What hiredis has to say of a connection that cannot be used any more.
+/// What hiredis says about a connection that cannot be used any more.
 struct connection_error : std::runtime_error {
     using runtime_error::runtime_error;
 };
 
-/// What a server says, for a terminal that must not obey it: what is not printable ASCII is
-/// escaped, and so are the characters of `marks`.
+/// Makes what a server says harmless to a terminal: it escapes everything but printable ASCII, and
+/// the characters of `marks`.
 std::string escaped(std::string_view bytes, std::string_view marks = {}) {
     constexpr std::string_view special = "\n\r\t\a\b";
     constexpr std::string_view letters = "nrtab";
@@ -74,8 +74,8 @@ std::string escaped(std::string_view bytes, std::string_view marks = {}) {
     return text;
 }
 
-/// The first words of commands that are not answered once each: what comes after their own reply
-/// would be taken for the answers to others. The last one lets the server speak unasked.
+/// The first words of commands that do not get exactly one reply each. Their further replies would
+/// be taken for those to other commands. After `HELLO 3` the server may send messages unasked.
 constexpr std::string_view not_answered_once[] = {
     "SUBSCRIBE ", "PSUBSCRIBE ", "SSUBSCRIBE ", "UNSUBSCRIBE ", "PUNSUBSCRIBE ", "SUNSUBSCRIBE ",
     "MONITOR ",   "SYNC ",       "PSYNC ",      "CLIENT REPLY", "HELLO 3"};
@@ -90,8 +90,8 @@ void require_one_reply(const strings& command) {
         throw std::invalid_argument{begin + "does not get one reply"};
 }
 
-/// Makes `reader` refuse an array that is too long, as if there were no memory for it. One line can
-/// claim two thousand million elements, and to free them takes far longer than a time-out.
+/// Makes `reader` refuse an array that is too long, as if there were no memory for it. A single
+/// line can announce two billion elements, and freeing them takes far longer than any time-out.
 void limit_arrays(redisReader& reader) {
     static const redisReplyObjectFunctions unlimited = *reader.fn;
     static redisReplyObjectFunctions limited = [] {
@@ -104,11 +104,11 @@ void limit_arrays(redisReader& reader) {
     reader.fn = &limited;
 }
 
-/// A connection for one task at a time. Whatever goes wrong before all replies have come, be it a
-/// time-out or a cancellation, closes it: a late reply is never taken for that to the next command.
+/// A connection for one task at a time. An exception before all replies have come closes it, also a
+/// time-out or a cancellation. So a late reply is never taken for the reply to the next command.
 class connection {
 public:
-    /// One that is closed.
+    /// A closed connection.
     connection() = default;
     /// `host` is a name, an address, or the path of a socket.
     connection(const std::string& host, const std::string& port)
@@ -118,7 +118,7 @@ public:
 
     reply command(const strings& words) { return std::move(pipeline({&words, 1}).front()); }
 
-    /// Sends all `commands`, then waits for the replies.
+    /// Sends all `commands`, then waits for their replies.
     std::vector<reply> pipeline(std::span<const strings> commands) {
         std::ranges::for_each(commands, require_one_reply);
         if (!is_open())
@@ -130,7 +130,7 @@ public:
         std::vector<reply> replies;
         while (replies.size() < commands.size())
             replies.push_back(receive(*used));
-        context_ = std::move(used); // only now: an exception has closed it
+        context_ = std::move(used); // kept only if nothing was thrown
         return replies;
     }
 
@@ -143,7 +143,7 @@ private:
     static context connect(const std::string& host, const std::string& port) {
         if (host.starts_with('/'))
             return connected(redisConnectUnixNonBlock(host.c_str()), host);
-        // To look up a name, hiredis would block the thread: it gets addresses.
+        // hiredis would block the thread to look up a name, so it is given addresses.
         std::string failures;
         for (const auto& address : miou_unix::resolve(host, port)) {
             const auto endpoint = static_cast<boost::asio::ip::tcp::endpoint>(address);
@@ -158,7 +158,7 @@ private:
         throw connection_error{failures};
     }
 
-    /// Waits until `begun` has become a connection.
+    /// Waits until the connection `begun` is established.
     static context connected(redisContext* begun, const std::string& address) {
         context made{begun};
         if (!made)
@@ -166,7 +166,7 @@ private:
         if (made->err != 0)
             throw connection_error{address + ": " + made->errstr};
         limit_arrays(*made->reader);
-        miou_unix::blocking_write(made->fd); // an attempt that has failed is writable, too
+        miou_unix::blocking_write(made->fd); // a failed attempt is writable, too
         int error = 0;
         ::socklen_t size = sizeof error;
         ::getsockopt(made->fd, SOL_SOCKET, SO_ERROR, &error, &size);
@@ -196,7 +196,7 @@ private:
     }
 
     static reply receive(redisContext& c) {
-        for (;;) { // first what has come with an earlier reply: nothing else may come
+        for (;;) { // the reply may have come together with an earlier one
             void* complete = nullptr;
             check(c, redisGetReplyFromReader(&c, &complete));
             if (complete != nullptr)
@@ -207,8 +207,8 @@ private:
         }
     }
 
-    /// Throws if the line that the reply has come to is too long. The library looks for its end
-    /// from the beginning each time, for minutes if there is none, and no time-out interrupts that.
+    /// Throws if the current line of the reply is too long. At each read the library searches the
+    /// whole line for its end. Without a limit that takes minutes, and no time-out interrupts it.
     static void require_line(const redisReader& from) {
         const std::string_view rest{from.buf + from.pos, from.len - from.pos};
         if (rest.size() > line_limit && rest.substr(0, line_limit).find("\r\n") == rest.npos)
@@ -218,7 +218,7 @@ private:
     context context_;
 };
 
-/// A reply as redis-cli prints it; lines but the first begin with `indent`.
+/// A reply in the format of redis-cli. All lines but the first begin with `indent`.
 std::string text_of(const redisReply& from, const std::string& indent = {}) {
     switch (from.type) {
     case REDIS_REPLY_NIL:
@@ -253,13 +253,14 @@ struct options {
     std::vector<strings> commands = {};
 };
 
-/// What came of a command.
+/// What became of a command.
 struct outcome {
     bool success = false;
     std::string text = {};
 };
 
-/// A connection that the server lets in: the password is where redis-cli looks for it.
+/// Connects, and authenticates with the password in the variable that redis-cli uses, if there is
+/// one.
 connection open(const options& chosen) {
     connection made{chosen.host, chosen.port};
     if (const char* const password = std::getenv("REDISCLI_AUTH")) {
@@ -270,7 +271,7 @@ connection open(const options& chosen) {
     return made;
 }
 
-/// Sends `commands` together. What fails, fails for all of them.
+/// Sends `commands` together. A failure is the outcome of all of them.
 void run_batch(connection& server, std::span<const strings> commands, std::span<outcome> outcomes,
                const options& chosen) {
     const auto fail = [&](const std::string& why) {
@@ -300,7 +301,7 @@ std::vector<outcome> run_all(const options& chosen) {
     std::vector<outcome> outcomes(commands.size());
     std::atomic<std::size_t> begun = 0;
     const auto work = [&] {
-        connection server; // its descriptor stays on the worker's domain
+        connection server; // only the worker's domain uses its descriptor
         for (;;) {
             const std::size_t first = begun.fetch_add(chosen.pipeline);
             if (first >= commands.size())
@@ -319,8 +320,8 @@ std::vector<outcome> run_all(const options& chosen) {
     return outcomes;
 }
 
-/// The commands of the lines of `in`. A word in double quotes may hold any bytes, line feeds too;
-/// in it, `\"` and `\\` stand for `"` and `\`.
+/// Reads commands from the lines of `in`. A word in double quotes may contain any bytes, also line
+/// feeds; in it, `\"` and `\\` stand for `"` and `\`.
 std::vector<strings> commands_of(std::istream& in) {
     std::vector<strings> commands;
     bool begins = true;
@@ -340,7 +341,7 @@ std::vector<strings> commands_of(std::istream& in) {
     return commands;
 }
 
-/// The number of "--name=number", at least `least`.
+/// The number in "--name=number", which must be at least `least`.
 double number(std::string_view name, const std::string& text, double least) {
     char* end = nullptr;
     const double value = std::strtod(text.c_str(), &end);
@@ -383,7 +384,7 @@ options options_of(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) try {
-    std::signal(SIGPIPE, SIG_IGN); // hiredis writes to connections that may be gone
+    std::signal(SIGPIPE, SIG_IGN); // hiredis may write to a closed connection
     std::ios::sync_with_stdio(false);
     const options chosen = options_of(argc, argv);
     miou_unix::run([&] {
@@ -391,8 +392,8 @@ int main(int argc, char** argv) try {
         for (const outcome& each : outcomes)
             std::cout << each.text;
         std::cout.flush();
-        // The run would wait for the system's resolver, which may still look for a name whose time
-        // is over, and cannot be interrupted.
+        // Returning would wait for the system's resolver. It cannot be interrupted, and may still
+        // look up a name that has timed out.
         if (!std::cout || !std::ranges::all_of(outcomes, &outcome::success))
             std::_Exit(EXIT_FAILURE);
     });

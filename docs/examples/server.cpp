@@ -1,4 +1,4 @@
-// A server in a few lines: it sends back what it receives, until Ctrl-C.
+// A server in a few lines. It sends back what it receives, until Ctrl-C.
 #include "miou_unix/miou_unix.hpp"
 
 #include <csignal>

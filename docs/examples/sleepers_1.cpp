@@ -1,5 +1,5 @@
-// How to inject a system call into Miou, step 1: the port of tutorials/sleepers/t01.ml of OCaml's
-// Miou. A task that sleeps lets the others run.
+// How to add a system call to Miou, step 1: a task that sleeps lets the others run. It is a port of
+// tutorials/sleepers/t01.ml of OCaml's Miou.
 
 #include "miou/miou.hpp"
 
@@ -16,7 +16,7 @@ namespace {
 using seconds = std::chrono::duration<double>;
 using clock = std::chrono::steady_clock;
 
-/// Of one domain only: nothing protects it from another one. Step 2 is about that.
+/// For one domain only: nothing protects it from other threads. Step 2 is about that.
 std::map<miou::syscall_uid, std::pair<miou::syscall, seconds>> sleepers;
 
 void sleep(seconds until) {

@@ -1,5 +1,5 @@
-// How to inject a system call into Miou, step 2: the port of tutorials/sleepers/t02.ml of OCaml's
-// Miou. Each domain has sleepers of its own, so that tasks of all domains may sleep.
+// How to add a system call to Miou, step 2: each domain has its own sleepers, so tasks of all
+// domains may sleep. It is a port of tutorials/sleepers/t02.ml of OCaml's Miou.
 
 #include "miou/miou.hpp"
 
@@ -16,7 +16,7 @@ namespace {
 using seconds = std::chrono::duration<double>;
 using clock = std::chrono::steady_clock;
 
-/// Of each domain, as the system calls are; nothing has to be protected. OCaml: `Domain.DLS`.
+/// Each domain has its own, so it needs no protection. In OCaml this is `Domain.DLS`.
 thread_local std::map<miou::syscall_uid, std::pair<miou::syscall, seconds>> sleepers;
 
 void sleep(seconds until) {
@@ -27,7 +27,7 @@ void sleep(seconds until) {
 
 std::vector<miou::signal> select(bool block, std::span<const miou::syscall_uid>) {
     if (sleepers.empty()) {
-        if (block) // what other domains send is only seen afterwards: see step 3
+        if (block) // mail from other domains has to wait that long; step 3 avoids that
             std::this_thread::sleep_for(std::chrono::milliseconds{1});
         return {};
     }

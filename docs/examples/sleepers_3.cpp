@@ -1,5 +1,5 @@
-// How to inject a system call into Miou, step 3: the port of tutorials/sleepers/t03.ml of OCaml's
-// Miou. A select that can be interrupted, so that other domains may cancel a task that sleeps.
+// How to add a system call to Miou, step 3: other domains can interrupt `select`, and so can cancel
+// a task that sleeps. It is a port of tutorials/sleepers/t03.ml of OCaml's Miou.
 
 #include "miou/miou.hpp"
 
@@ -23,7 +23,7 @@ namespace {
 using seconds = std::chrono::duration<double>;
 using clock = std::chrono::steady_clock;
 
-/// Of each domain, as the system calls are; nothing has to be protected. OCaml: `Domain.DLS`.
+/// Each domain has its own, so it needs no protection. In OCaml this is `Domain.DLS`.
 thread_local std::map<miou::syscall_uid, std::pair<miou::syscall, seconds>> sleepers;
 
 void sleep(seconds until) {
@@ -54,7 +54,8 @@ std::vector<miou::signal> minimums() {
     return cs;
 }
 
-/// How long `poll` may wait, in milliseconds: not at all while tasks are ready.
+/// How long `poll` may wait, in milliseconds; -1 is without a limit. It must not wait while tasks
+/// are ready.
 int patience(bool block) {
     if (!block)
         return 0;

@@ -1,5 +1,6 @@
-// A scheduler in a hundred lines, to see what is inside of one: the port of book/src/scheduler.md
-// of OCaml's Miou. It shares nothing with Miou; an effect is a switch of Boost.Context's fibers.
+// A scheduler in a hundred lines, which shows what is inside one. It is a port of
+// book/src/scheduler.md of OCaml's Miou. It uses nothing of Miou: an effect is a switch between
+// fibers of Boost.Context.
 
 #include <boost/context/fiber.hpp>
 
@@ -17,7 +18,7 @@ namespace {
 
 namespace context = boost::context;
 
-/// The witness of a task: its value, as soon as there is one.
+/// The value of a task, once there is one.
 template <class T>
 using promise = std::shared_ptr<std::optional<T>>;
 
@@ -29,7 +30,7 @@ enum class answer { go_on, yield };
 /// What a task asks the scheduler to do.
 using effect = std::function<answer(todo_list&)>;
 
-/// A function in one of three states: initial, suspended in an effect, resolved.
+/// A function in one of three states: initial, suspended in an effect, or resolved.
 class task {
 public:
     explicit task(std::function<void()> fn)
@@ -45,8 +46,8 @@ public:
             return std::move(running->handler_);
         }} {}
 
-    /// Runs it up to its next effect, or, if its last one says so, lets others run first. Whether
-    /// it is resolved.
+    /// Runs the function up to its next effect, unless the last effect is not done yet. Whether the
+    /// task is resolved.
     bool step(todo_list& todo) {
         if (effect_ && (*effect_)(todo) == answer::yield)
             return false;
@@ -59,7 +60,7 @@ public:
         return !continuation_;
     }
 
-    /// Leaves the running task for its handler, until `step` has done `wanted`.
+    /// Suspends the running task until `step` has done what it wants.
     static void perform(const effect& wanted) {
         running->effect_ = &wanted;
         context::fiber handler = std::move(running->handler_).resume();
@@ -69,8 +70,8 @@ public:
 private:
     static inline task* running = nullptr;
 
-    context::fiber continuation_; // of the task, while it does not run
-    context::fiber handler_;      // of the scheduler, while the task runs
+    context::fiber continuation_; // the task, while it does not run
+    context::fiber handler_;      // the scheduler, while the task runs
     const effect* effect_ = nullptr;
     std::exception_ptr failure_;
 };
@@ -78,7 +79,7 @@ private:
 /// The value of a task that has none.
 using unit = std::monostate;
 
-/// `fn` and, if it returns nothing, a unit.
+/// A function that does what `fn` does, and returns a unit if `fn` returns nothing.
 template <class F>
 auto valued(F fn) {
     if constexpr (std::is_void_v<std::invoke_result_t<F&>>)

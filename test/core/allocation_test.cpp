@@ -1,4 +1,4 @@
-// In steady state the core asks nothing of the heap.
+// In steady state the core allocates nothing.
 
 #include "support/allocations.hpp"
 #include "support/domains.hpp"
@@ -19,7 +19,7 @@ using test::domains;
 
 constexpr int rounds = 1000;
 
-/// Allocations of the second thousand of rounds, in a task.
+/// How many allocations `rounds` calls of `round` make, in a task, after as many calls to warm up.
 template <class F>
 std::size_t in_steady_state(F round) {
     return miou::run({.domains = domains()}, [&] {
@@ -32,17 +32,17 @@ std::size_t in_steady_state(F round) {
     });
 }
 
-TEST(allocation, the_count_is_not_blind) {
+TEST(allocation, an_allocation_is_counted) {
     if (!TEST_SANITIZED) {
         EXPECT_EQ(in_steady_state([] { ::operator delete(::operator new(1)); }), 0u + rounds);
     }
 }
 
-TEST(allocation, a_spawn_and_its_await_make_none) {
+TEST(allocation, a_spawn_and_its_await_allocate_nothing) {
     EXPECT_EQ(in_steady_state([] { miou::await_exn(miou::async([] { return 1; })); }), 0u);
 }
 
-TEST(allocation, nor_do_many_children_at_once) {
+TEST(allocation, many_children_at_once_allocate_nothing) {
     std::vector<miou::promise<void>> children;
     EXPECT_EQ(in_steady_state([&] {
                   for (int i = 0; i < 20; ++i)
@@ -54,15 +54,15 @@ TEST(allocation, nor_do_many_children_at_once) {
               0u);
 }
 
-TEST(allocation, nor_does_a_call_to_another_domain) {
+TEST(allocation, a_call_to_another_domain_allocates_nothing) {
     EXPECT_EQ(in_steady_state([] { miou::await_exn(test::anywhere([] { return 1; })); }), 0u);
 }
 
-TEST(allocation, nor_does_a_cancellation_of_a_task_that_never_ran) {
+TEST(allocation, cancelling_a_task_that_never_ran_allocates_nothing) {
     EXPECT_EQ(in_steady_state([] { miou::cancel(miou::async([] {})); }), 0u);
 }
 
-TEST(allocation, nor_do_orphans) {
+TEST(allocation, orphans_allocate_nothing) {
     EXPECT_EQ(miou::run({.domains = domains()},
                         [] {
                             miou::orphans<void> crowd;
@@ -79,7 +79,7 @@ TEST(allocation, nor_do_orphans) {
               0u);
 }
 
-TEST(allocation, nor_do_mutex_and_condition) {
+TEST(allocation, mutexes_and_conditions_allocate_nothing) {
     miou::mutex guard;
     miou::condition changed;
     int turn = 0;
@@ -104,7 +104,7 @@ TEST(allocation, nor_do_mutex_and_condition) {
               0u);
 }
 
-TEST(allocation, a_cancelled_child_makes_one_for_its_exception) {
+TEST(allocation, a_cancelled_child_allocates_only_its_exception) {
     const std::size_t made = in_steady_state([] {
         auto child = miou::async([] { test::forever(); });
         miou::yield();

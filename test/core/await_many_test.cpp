@@ -1,4 +1,4 @@
-// Several children at once, of different types or between two iterators.
+// Waiting for several children at once: of different types, or between two iterators.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -38,7 +38,7 @@ TEST(await_many, all_outcomes_come_in_a_tuple) {
     });
 }
 
-TEST(await_many, what_is_moved_in_is_moved_out) {
+TEST(await_many, promises_that_are_moved_in_give_values_that_are_moved_out) {
     miou::run({.domains = domains()}, [] {
         auto unique = anywhere([] { return std::make_unique<int>(1); });
         const auto plain = anywhere([] { return 2; });
@@ -48,7 +48,7 @@ TEST(await_many, what_is_moved_in_is_moved_out) {
     });
 }
 
-TEST(await_many, the_index_says_which_one_was_first) {
+TEST(await_many, the_index_of_the_result_says_which_child_was_first) {
     miou::run({.domains = domains()}, [] {
         const auto slow = anywhere([]() -> int { test::forever(); });
         const auto quick = anywhere([] { return std::string{"quick"}; });
@@ -60,7 +60,7 @@ TEST(await_many, the_index_says_which_one_was_first) {
     });
 }
 
-TEST(await_many, one_type_may_stand_twice_and_void_is_monostate) {
+TEST(await_many, one_type_may_appear_twice_and_void_is_monostate) {
     miou::run({.domains = domains()}, [] {
         const auto slow = anywhere([] { test::forever(); });
         const auto quick = anywhere([] {});
@@ -83,7 +83,7 @@ TEST(await_many, a_success_is_preferred_to_a_failure) {
     });
 }
 
-TEST(await_many, a_failure_that_is_alone_is_reported) {
+TEST(await_many, a_failure_is_reported_if_it_is_the_only_outcome) {
     miou::run({.domains = domains()}, [] {
         const auto failure = anywhere([]() -> int { throw std::runtime_error{"no"}; });
         const auto slow = anywhere([] { test::forever(); });

@@ -1,5 +1,6 @@
 // await, await_one, await_first, await_all.
 
+#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
@@ -70,10 +71,7 @@ TEST(await, a_promise_of_another_task_is_refused_over_domains) { // Miou test13
                                });
                                const auto b = miou::call([&] {
                                    test::yield_until([&] { return shared.load() != nullptr; });
-                                   struct told {
-                                       std::atomic<bool>& flag;
-                                       ~told() { flag = true; }
-                                   } const after{tried};
+                                   const test::at_end after{[&] { tried = true; }};
                                    miou::await_exn(*shared.load());
                                });
                                miou::await_exn(a);
@@ -83,7 +81,7 @@ TEST(await, a_promise_of_another_task_is_refused_over_domains) { // Miou test13
 }
 
 TEST(await, a_promise_of_an_earlier_run_is_refused) {
-    // The second root may well stand at the address of the first.
+    // The second root may have the address of the first.
     std::optional<miou::promise<int>> kept;
     for (int i = 0; i < 2; ++i)
         miou::run({.domains = domains()}, [&] {
@@ -115,7 +113,7 @@ TEST(await_one, the_others_go_on) { // Miou test05
         });
 }
 
-TEST(await_one, the_same_promise_may_stand_twice) { // Miou test18
+TEST(await_one, the_same_promise_may_be_listed_twice) { // Miou test18
     miou::run({.domains = test::at_least(1)}, [] {
         const auto p = miou::call([] {});
         EXPECT_TRUE(miou::await_one({p, p}).has_value());
@@ -182,8 +180,8 @@ TEST(await_one, a_promise_of_another_task_is_refused) {
     });
 }
 
-// Three tasks that run one after the other on one other domain: when the last one was awaited, the
-// ends of the first two have arrived as well.
+/// Lets `choose` choose one of two children that have both finished. They run on one other domain,
+/// in front of a third child: when that was awaited, the ends of both have arrived.
 template <class Choose>
 int draw(std::uint64_t seed, Choose choose) {
     return miou::run({.g = seed, .domains = test::at_least(1)}, [&] {
@@ -220,10 +218,7 @@ TEST(await_first, the_others_are_cancelled_and_have_unwound) {
     miou::run({.domains = domains()}, [] {
         std::atomic<int> unwound = 0;
         const auto slow = [&unwound] {
-            struct leave {
-                std::atomic<int>& count;
-                ~leave() { ++count; }
-            } const leaving{unwound};
+            const test::at_end leaving{[&] { ++unwound; }};
             test::forever();
         };
         std::vector<miou::promise<void>> children;
@@ -267,7 +262,7 @@ TEST(await_first, results_may_be_move_only) {
     });
 }
 
-TEST(await_all, outcomes_stand_in_the_order_of_the_promises) {
+TEST(await_all, outcomes_are_in_the_order_of_the_promises) {
     miou::run({.domains = domains()}, [] {
         std::list<miou::promise<int>> children;
         for (int i = 0; i < 10; ++i)
@@ -301,7 +296,7 @@ TEST(await_all, results_may_be_move_only) {
     });
 }
 
-TEST(await, what_a_child_wrote_is_visible_to_who_awaits) {
+TEST(await, what_a_child_wrote_is_visible_to_its_parent_after_await) {
     miou::run({.domains = test::at_least(1)}, [] {
         for (int i = 0; i < 20; ++i) {
             int written = 0;

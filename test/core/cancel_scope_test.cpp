@@ -1,5 +1,7 @@
 // Limits on a piece of a task.
 
+#include "support/at_end.hpp"
+#include "support/counted.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/sanitized.hpp"
@@ -47,12 +49,12 @@ TEST(cancel_scope, returns_what_the_function_returns) {
     });
 }
 
-TEST(cancel_scope, what_the_function_throws_passes) {
+TEST(cancel_scope, an_exception_of_the_function_passes_through) {
     in_run([] {
         EXPECT_THROW(cancel_scope{}.run([] { throw std::out_of_range{"far"}; }), std::out_of_range);
         const auto cancelled = miou::async(test::forever);
         miou::cancel(cancelled);
-        // That of somebody else is no end of the scope.
+        // The `cancelled` of another task is an exception like others: it does not end the scope.
         EXPECT_THROW(cancel_scope{}.run([&] { miou::await_exn(cancelled); }), miou::cancelled);
     });
 }
@@ -74,7 +76,7 @@ TEST(cancel_scope, once_cancelled_every_suspension_throws_until_the_function_has
     });
 }
 
-TEST(cancel_scope, what_is_returned_late_is_returned) {
+TEST(cancel_scope, a_late_return_value_is_not_lost) {
     in_run([] {
         cancel_scope scope;
         const auto value = scope.run([&] {
@@ -87,8 +89,8 @@ TEST(cancel_scope, what_is_returned_late_is_returned) {
     });
 }
 
-/// Runs `wait` in a scope that another task cancels once this one is parked; from the same domain,
-/// from another one, from a plain thread and from a hook.
+/// Runs `wait` in four scopes and cancels each of them meanwhile: from a task of the same domain,
+/// from one of another domain, from a plain thread, and from a hook.
 template <class F>
 void cancelled_from_everywhere(F wait) {
     for (int from = 0; from < 4; ++from)
@@ -160,7 +162,7 @@ TEST(cancel_scope, the_callers_own_children_can_be_awaited_inside_and_go_on) {
     });
 }
 
-TEST(cancel_scope, a_wait_for_children_that_completes_all_the_same_returns) {
+TEST(cancel_scope, a_wait_for_children_that_completes_anyway_returns) {
     in_run([] {
         for (int way = 0; way < 4; ++way) {
             cancel_scope scope;
@@ -168,7 +170,7 @@ TEST(cancel_scope, a_wait_for_children_that_completes_all_the_same_returns) {
             auto canceller = miou::async([&] { scope.cancel(); });
             const auto child =
                 way == 3 ? miou::async(collected, [] { return 1; }) : miou::async([] { return 1; });
-            // The cancellation wakes this task first; then the child ends before it runs.
+            // The cancellation wakes this task first, but the child ends before this task runs.
             const auto outcome = scope.run([&]() -> miou::result<int> {
                 switch (way) {
                 case 0:
@@ -181,7 +183,7 @@ TEST(cancel_scope, a_wait_for_children_that_completes_all_the_same_returns) {
                     return *miou::get(collected);
                 }
             });
-            if (outcome) // either way nothing is lost
+            if (outcome) // otherwise the wait was cancelled: nothing is lost either way
                 EXPECT_EQ(outcome->value(), 1);
             else
                 EXPECT_EQ(miou::await_exn(child), 1);
@@ -197,14 +199,7 @@ TEST(cancel_scope, a_child_whose_handle_is_dropped_is_cancelled_and_awaited) {
         const auto other = miou::async([&] { scope.cancel(); });
         EXPECT_FALSE(scope.run([&] {
             const auto child = test::anywhere([&] {
-                struct life {
-                    std::atomic<int>& count;
-                    explicit life(std::atomic<int>& c)
-                        : count{c} {
-                        ++count;
-                    }
-                    ~life() { --count; }
-                } const mine{alive};
+                const test::counted mine{alive};
                 test::forever();
             });
             static_cast<void>(miou::await(child));
@@ -243,7 +238,7 @@ TEST(cancel_scope, mutexes_and_conditions_of_the_caller_can_be_waited_for_inside
     });
 }
 
-TEST(cancel_scope, the_outer_one_passes_through_the_inner_ones) {
+TEST(cancel_scope, a_cancelled_outer_scope_ends_the_inner_ones) {
     in_run([] {
         cancel_scope outer;
         bool inner_ended = false;
@@ -260,7 +255,7 @@ TEST(cancel_scope, the_outer_one_passes_through_the_inner_ones) {
     });
 }
 
-TEST(cancel_scope, the_inner_one_leaves_the_outer_ones_alone) {
+TEST(cancel_scope, a_cancelled_inner_scope_leaves_the_outer_ones_alone) {
     in_run([] {
         cancel_scope outer;
         EXPECT_TRUE(outer.run([] {
@@ -274,7 +269,7 @@ TEST(cancel_scope, the_inner_one_leaves_the_outer_ones_alone) {
     });
 }
 
-TEST(cancel_scope, the_cancellation_of_the_task_passes_through_all) {
+TEST(cancel_scope, the_cancellation_of_the_task_passes_through_all_scopes) {
     in_run([] {
         std::atomic<bool> inside = false;
         bool passed = true;
@@ -297,7 +292,7 @@ TEST(cancel_scope, the_cancellation_of_the_task_passes_through_all) {
     });
 }
 
-TEST(cancel_scope, a_shield_inside_defers_it) {
+TEST(cancel_scope, a_shield_inside_defers_its_cancellation) {
     in_run([] {
         cancel_scope scope;
         bool finished = false;
@@ -313,7 +308,7 @@ TEST(cancel_scope, a_shield_inside_defers_it) {
     });
 }
 
-TEST(cancel_scope, a_parked_task_in_a_shield_inside_is_not_woken) {
+TEST(cancel_scope, a_task_parked_in_a_shield_inside_is_not_woken) {
     in_run([] {
         cancel_scope scope;
         miou::trigger awaited;
@@ -330,7 +325,7 @@ TEST(cancel_scope, a_parked_task_in_a_shield_inside_is_not_woken) {
     });
 }
 
-TEST(cancel_scope, a_shield_around_it_does_not) {
+TEST(cancel_scope, a_shield_around_it_does_not_defer_its_cancellation) {
     in_run([] {
         miou::uncancellable([] {
             cancel_scope scope;
@@ -345,17 +340,13 @@ TEST(cancel_scope, a_shield_around_it_does_not) {
 TEST(cancel_scope, it_bounds_a_destructor_that_runs_during_unwinding) {
     in_run([] {
         bool bounded = false;
-        struct clean_up {
-            bool& bounded;
-            ~clean_up() {
+        const auto victim = miou::async([&] {
+            const test::at_end clean_up{[&] {
                 cancel_scope scope;
                 const auto other = miou::async([&] { scope.cancel(); });
                 bounded = !scope.run(test::forever);
                 static_cast<void>(miou::await(other));
-            }
-        };
-        const auto victim = miou::async([&] {
-            const clean_up at_end{bounded};
+            }};
             test::forever();
         });
         miou::yield();
@@ -368,16 +359,12 @@ TEST(cancel_scope, a_destructor_that_it_unwinds_is_shielded_from_it) {
     in_run([] {
         cancel_scope scope;
         bool finished = false;
-        struct clean_up {
-            bool& finished;
-            ~clean_up() {
+        EXPECT_FALSE(scope.run([&] {
+            const test::at_end clean_up{[&] {
                 for (int i = 0; i < 3; ++i)
                     miou::yield();
                 finished = true;
-            }
-        };
-        EXPECT_FALSE(scope.run([&] {
-            const clean_up at_end{finished};
+            }};
             scope.cancel();
             miou::yield();
         }));
@@ -385,7 +372,7 @@ TEST(cancel_scope, a_destructor_that_it_unwinds_is_shielded_from_it) {
     });
 }
 
-TEST(cancel_scope, one_that_is_cancelled_before_it_runs_lets_the_function_run_until_it_suspends) {
+TEST(cancel_scope, cancelled_beforehand_it_lets_the_function_run_until_it_suspends) {
     in_run([] {
         cancel_scope scope;
         scope.cancel();
@@ -433,7 +420,7 @@ TEST(cancel_scope, it_needs_a_task) {
     EXPECT_TRUE(test::contains(text, "miou::cancel_scope::run")) << text;
 }
 
-TEST(cancel_scope, a_lazy_value_whose_forcer_is_left_by_it_is_as_before) {
+TEST(cancel_scope, a_lazy_value_whose_forcer_it_cancels_can_be_forced_again) {
     in_run([] {
         int runs = 0;
         cancel_scope scope;
@@ -449,7 +436,7 @@ TEST(cancel_scope, a_lazy_value_whose_forcer_is_left_by_it_is_as_before) {
     });
 }
 
-TEST(cancel_scope, a_cancel_on_another_thread_that_meets_its_end_has_ended_before_it) {
+TEST(cancel_scope, it_does_not_end_before_a_cancel_that_another_thread_has_begun) {
     in_run([] {
         std::vector<cancel_scope> scopes(static_cast<std::size_t>(test::scaled(50'000, 5'000)));
         std::atomic<std::size_t> current = 0;
@@ -470,7 +457,7 @@ TEST(cancel_scope, a_cancel_on_another_thread_that_meets_its_end_has_ended_befor
     });
 }
 
-TEST(cancel_scope, hundred_thousand_side_by_side_can_be_cancelled_at_once) {
+TEST(cancel_scope, a_hundred_thousand_can_be_cancelled_at_once) {
     in_run([] {
         const auto count = static_cast<std::size_t>(test::scaled(100'000, 2'000));
         std::vector<cancel_scope> scopes(count);

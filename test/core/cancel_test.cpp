@@ -1,5 +1,7 @@
 // Cancellation of subtrees over domains.
 
+#include "support/at_end.hpp"
+#include "support/counted.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
@@ -21,22 +23,7 @@ namespace {
 using test::domains;
 using test::failed_with;
 
-/// Counts the scopes that are open.
-class counted {
-public:
-    explicit counted(std::atomic<int>& open)
-        : open_{open} {
-        ++open_;
-    }
-    ~counted() { --open_; }
-    counted(const counted&) = delete;
-    counted& operator=(const counted&) = delete;
-
-private:
-    std::atomic<int>& open_;
-};
-
-TEST(cancel, a_task_that_had_finished_is_cancelled_all_the_same) { // Miou test06
+TEST(cancel, a_finished_task_becomes_a_cancelled_one) { // Miou test06
     miou::run({.domains = domains()}, [] {
         const auto p = miou::async([] {});
         miou::await_exn(p);
@@ -46,7 +33,7 @@ TEST(cancel, a_task_that_had_finished_is_cancelled_all_the_same) { // Miou test0
     });
 }
 
-TEST(cancel, a_task_that_had_failed_is_cancelled_all_the_same) {
+TEST(cancel, a_failed_task_becomes_a_cancelled_one) {
     miou::run({.domains = domains()}, [] {
         const auto p = test::anywhere([] { throw std::runtime_error{"x"}; });
         EXPECT_TRUE(failed_with<std::runtime_error>(miou::await(p)));
@@ -92,7 +79,7 @@ TEST(cancel, a_task_that_never_ran_does_not_run) {
     });
 }
 
-TEST(cancel, children_of_the_cancelled_are_cancelled) { // Miou test09
+TEST(cancel, the_children_of_a_cancelled_task_are_cancelled) { // Miou test09
     miou::run({.domains = test::at_least(1)}, [] {
         const auto p = miou::call([] {
             const auto p0 = miou::async(test::forever);
@@ -110,7 +97,7 @@ TEST(cancel, returns_when_the_whole_subtree_has_unwound_on_every_domain) {
         std::atomic<int>& leaves;
         int depth;
         void operator()() const {
-            const counted here{open};
+            const test::counted here{open};
             if (depth == 0) {
                 ++leaves;
                 test::forever();
@@ -136,7 +123,7 @@ TEST(cancel, finalisers_have_run_when_it_returns) { // Miou test30
         miou::run({.domains = test::at_least(1)}, [] {
             std::atomic<int> open = 0;
             const auto p = miou::call([&] {
-                const counted here{open};
+                const test::counted here{open};
                 test::forever();
             });
             miou::cancel(p);
@@ -152,7 +139,7 @@ TEST(cancel, a_task_of_the_only_other_domain_unwinds) { // Miou test34
     });
 }
 
-TEST(cancel, a_busy_domain_still_hears_of_others) { // Miou test42
+TEST(cancel, a_busy_domain_still_receives_the_ends_of_tasks_on_others) { // Miou test42
     miou::run({.domains = test::at_least(1)}, [] {
         const auto p0 = miou::async(test::forever);
         const auto p1 = miou::call([] { miou::yield(); });
@@ -191,8 +178,8 @@ TEST(cancel, siblings_are_left_alone) {
     });
 }
 
-TEST(cancel, one_of_very_many_costs_no_more_than_one) {
-    // With a cost that grows with the number of siblings this would take minutes.
+TEST(cancel, the_cost_does_not_grow_with_the_number_of_siblings) {
+    // If the cost grew with the number of siblings, this would take minutes.
     miou::run({.domains = 0}, [] {
         std::vector<miou::promise<void>> siblings;
         for (int i = 0; i < 50'000; ++i)
@@ -224,20 +211,15 @@ TEST(cancel, destructors_may_suspend_while_a_cancelled_task_unwinds) {
     miou::run({.domains = domains()}, [] {
         miou::mutex guard;
         std::string seen;
-        struct cleaner {
-            miou::mutex& guard;
-            std::string& seen;
-            ~cleaner() {
+        const auto p = miou::async([&] {
+            const test::at_end clean_up{[&] {
                 miou::yield();
                 const std::scoped_lock held{guard};
                 seen += miou::await_exn(miou::async([] {
                     miou::yield();
                     return "clean";
                 }));
-            }
-        };
-        const auto p = miou::async([&] {
-            const cleaner last{guard, seen};
+            }};
             test::forever();
         });
         miou::yield();
@@ -253,7 +235,7 @@ TEST(cancel, destructors_may_suspend_while_a_cancelled_task_unwinds) {
     });
 }
 
-TEST(cancel, its_wait_is_not_cancellable_but_its_own_task_hears_of_it_afterwards) {
+TEST(cancel, a_caller_that_is_cancelled_while_it_waits_is_told_afterwards) {
     miou::run({.domains = domains()}, [] {
         bool let_go = false;
         bool child_unwound = false;
@@ -284,23 +266,19 @@ TEST(cancel, its_wait_is_not_cancellable_but_its_own_task_hears_of_it_afterwards
     });
 }
 
-TEST(cancel, of_all_tells_every_child_before_it_waits_for_the_first) {
+TEST(cancel, cancel_all_tells_every_child_before_it_waits_for_the_first) {
     miou::run({.domains = domains()}, [] {
-        // Each unwinds only when the next one does: one by one, this would hang.
+        // Each child unwinds only when the others do: cancelling them one by one would hang.
         constexpr int children = 5;
         std::atomic<int> running = 0;
         std::atomic<int> unwinding = 0;
         std::vector<miou::promise<void>> all;
         for (int i = 0; i < children; ++i)
             all.push_back(test::anywhere([&] {
-                struct at_end {
-                    std::atomic<int>& count;
-                    ~at_end() {
-                        ++count;
-                        while (count != children)
-                            miou::yield();
-                    }
-                } const together{unwinding};
+                const test::at_end together{[&] {
+                    ++unwinding;
+                    test::yield_until([&] { return unwinding == children; });
+                }};
                 ++running;
                 test::forever();
             }));
@@ -313,7 +291,7 @@ TEST(cancel, of_all_tells_every_child_before_it_waits_for_the_first) {
     });
 }
 
-TEST(cancel, of_all_refuses_the_child_of_another_before_it_cancels_any) {
+TEST(cancel, cancel_all_refuses_a_child_of_another_task_before_it_cancels_any) {
     miou::run({.domains = domains()}, [] {
         const auto mine = miou::async([] { return 1; });
         const auto other = miou::async([&] { miou::cancel_all({mine}); });

@@ -177,7 +177,7 @@ TEST(computation, attached_triggers_are_signaled_and_detached_ones_forgotten) {
     EXPECT_TRUE(late.is_initial());
 }
 
-TEST(computation, clean_forgets_triggers_that_were_signaled_otherwise) {
+TEST(computation, clean_forgets_triggers_that_something_else_has_signaled) {
     const miou::computation<int> computation;
     {
         miou::trigger gone;
@@ -206,7 +206,7 @@ TEST(computation, a_canceller_does_not_pass_a_value_on) {
     EXPECT_TRUE(into.is_running());
 }
 
-/// One returns, one cancels, two attach, in any order.
+/// Four steps in any order: one returns, one cancels, and two attach a trigger.
 class completions_and_attachments { // Miou test_sync test02
 public:
     void start() {
@@ -289,7 +289,8 @@ TEST(computation, detached_triggers_are_forgotten_when_they_race) { // Miou test
         [&] {
             for (auto& each : triggers) {
                 EXPECT_TRUE(each->is_signaled());
-                each.reset(); // so that a use of one that was not forgotten is an error
+                each.reset(); // the sanitizers would report a use of a trigger that was not
+                              // forgotten
             }
             EXPECT_TRUE(computation.is_running());
             miou::trigger trigger;
@@ -312,7 +313,7 @@ TEST(computation, detach_waits_for_a_completion_that_touches_the_trigger) {
         [&] { EXPECT_FALSE(computation.is_running()); });
 }
 
-TEST(computation, one_that_was_moved_from_says_so) {
+TEST(computation, using_a_moved_from_computation_is_a_clear_error) {
     miou::computation<int> from;
     const miou::computation<int> into = std::move(from);
     miou::trigger trigger;

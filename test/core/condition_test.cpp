@@ -82,7 +82,7 @@ TEST(condition, signal_wakes_one_in_order_of_arrival_and_broadcast_all) {
         miou::mutex guard;
         miou::condition changed;
         std::string order;
-        changed.signal(); // nobody waits: lost
+        changed.signal(); // nobody waits, so it has no effect
         changed.broadcast();
         std::vector<miou::promise<void>> children;
         for (char name : {'a', 'b', 'c', 'd'})
@@ -109,7 +109,7 @@ TEST(condition, signal_wakes_one_in_order_of_arrival_and_broadcast_all) {
     });
 }
 
-TEST(condition, broadcast_does_not_wake_those_that_wait_again) {
+TEST(condition, broadcast_does_not_wake_tasks_that_wait_again) {
     miou::run({.domains = domains()}, [] {
         miou::mutex guard;
         miou::condition changed;
@@ -233,8 +233,8 @@ TEST(condition, a_cancelled_waiter_waits_for_the_lock) {
     });
 }
 
-/// Signals once and cancels the first of two waiters. The signal is then the second one's, unless
-/// the first one's wait returned; a signal that is lost leaves the second one waiting for ever.
+/// Signals once and cancels the first of two waiters. If the wait of the first has not returned,
+/// the signal must wake the second. If it were lost, the second would wait forever.
 template <class Signal>
 void cancel_a_signaled_waiter(Signal signal) {
     miou::mutex guard;
@@ -301,7 +301,7 @@ TEST(condition, plain_threads_may_wait_and_signal) {
     EXPECT_EQ(turn, 0);
 }
 
-TEST(condition_death_test, one_that_is_destroyed_while_a_task_waits_for_it_names_the_task) {
+TEST(condition_death_test, destroying_one_that_a_task_waits_for_names_the_task) {
     EXPECT_DEATH(miou::run({.domains = domains()},
                            [] {
                                miou::mutex guard;

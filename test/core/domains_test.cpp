@@ -1,4 +1,4 @@
-// call, parallel, and the domains themselves.
+// `call`, `parallel`, and the domains themselves.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -39,7 +39,7 @@ TEST(call, without_another_domain_is_an_error) { // Miou test14
     EXPECT_TRUE(contains(message, "miou::call")) << message;
 }
 
-TEST(call, a_task_of_the_only_other_domain_has_no_other_domain) { // Miou test19
+TEST(call, from_the_only_other_domain_it_is_an_error) { // Miou test19
     EXPECT_THROW(
         miou::run({.domains = 1},
                   [] { miou::await_exn(miou::call([] { miou::await_exn(miou::call([] {})); })); }),
@@ -92,7 +92,7 @@ TEST(call, a_task_never_leaves_its_domain) {
 
 TEST(call, parent_and_child_run_in_parallel) {
     miou::run({.domains = at_least(1)}, [] {
-        std::atomic<int> turn = 0; // neither suspends
+        std::atomic<int> turn = 0; // neither task suspends
         const auto p = miou::call([&] {
             while (turn != 1)
                 std::this_thread::yield();
@@ -185,7 +185,7 @@ TEST(domain, nothing_is_known_outside_of_a_task) {
     EXPECT_THROW(miou::domain::all(), miou::outside_of_task);
 }
 
-TEST(parallel, results_stand_in_order) {
+TEST(parallel, results_are_in_the_order_of_the_elements) {
     miou::run({.domains = at_least(1)}, [] {
         const auto squares = miou::parallel([](int n) { return n * n; }, std::views::iota(0, 20));
         ASSERT_EQ(squares.size(), 20u);
@@ -211,7 +211,7 @@ TEST(parallel, elements_are_dealt_round_robin_to_the_other_domains) {
     });
 }
 
-TEST(parallel, failures_stand_beside_the_results) {
+TEST(parallel, failures_are_returned_beside_the_results) {
     miou::run({.domains = at_least(1)}, [] {
         const auto outcomes = miou::parallel(
             [](int n) {
@@ -259,7 +259,7 @@ TEST(parallel, without_another_domain_is_an_error) {
     EXPECT_TRUE(contains(message, "miou::parallel")) << message;
 }
 
-TEST(parallel, is_cancellable) {
+TEST(parallel, can_be_cancelled) {
     miou::run({.domains = at_least(1)}, [] {
         std::atomic<int> started = 0;
         const auto p = miou::async([&] {

@@ -1,6 +1,7 @@
-// Exceptions and fibers: each fiber has its own, wherever it suspends.
+// Each fiber has its own exceptions, wherever it suspends.
 
 #include "miou/miou.hpp"
+#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/sanitized.hpp"
@@ -38,21 +39,12 @@ int handled_tag() {
     }
 }
 
-/// Runs `fn` when the scope is left.
-template <class F>
-struct at_exit {
-    F fn;
-    ~at_exit() { fn(); }
-};
-template <class F>
-at_exit(F) -> at_exit<F>;
-
 /// Throws `tag` past a destructor that runs `fn`, and catches it.
 template <class F>
 void unwind_through(int tag, F fn) {
     const int handled_before = handled_tag();
     try {
-        const at_exit clean_up{[&] {
+        const test::at_end clean_up{[&] {
             EXPECT_EQ(std::uncaught_exceptions(), 1);
             fn();
             EXPECT_EQ(std::uncaught_exceptions(), 1);
@@ -66,7 +58,7 @@ void unwind_through(int tag, F fn) {
     EXPECT_EQ(handled_tag(), handled_before);
 }
 
-/// Runs `fn(number)` in `each` tasks on every domain, dom0 included, all at once.
+/// Runs `fn(number)` in `each` tasks on every domain, dom0 included, all at the same time.
 template <class F>
 void everywhere(int each, F fn) {
     miou::run({.domains = test::domains()}, [&] {
@@ -186,7 +178,7 @@ TEST(exceptions, a_fiber_that_finishes_or_starts_meanwhile_does_not_disturb_a_ha
     });
 }
 
-TEST(exceptions, throw_with_nested_after_a_suspension_nests_the_own_exception) {
+TEST(exceptions, throw_with_nested_after_a_suspension_nests_the_tasks_own_exception) {
     everywhere(8, [](int n) {
         try {
             try {
@@ -231,7 +223,7 @@ TEST(exceptions, unwinding_inside_unwinding_may_suspend_at_both_levels) {
         unwind_through(n, [n] {
             miou::yield();
             try {
-                const at_exit inner{[] {
+                const test::at_end inner{[] {
                     miou::yield();
                     EXPECT_EQ(std::uncaught_exceptions(), 2);
                 }};
@@ -311,9 +303,9 @@ TEST(exceptions, the_clean_up_of_a_cancelled_task_is_not_interrupted_by_its_canc
         bool cleaned_up = false;
         bool child_ran = false;
         const auto victim = miou::async([&] {
-            const at_exit clean_up{[&] {
+            const test::at_end clean_up{[&] {
                 yield_times(3);
-                // Spawned while an exception is in flight: spared as its parent is.
+                // Spawned while an exception is in flight, it is shielded as its parent is.
                 const auto helper = miou::async([&] {
                     yield_times(3);
                     child_ran = true;
@@ -332,7 +324,7 @@ TEST(exceptions, the_clean_up_of_a_cancelled_task_is_not_interrupted_by_its_canc
     });
 }
 
-TEST(exceptions, a_throw_from_the_clean_up_of_a_cancelled_task_harms_nobody) {
+TEST(exceptions, an_exception_from_the_clean_up_of_a_cancelled_task_harms_no_other_task) {
     everywhere(4, [](int n) {
         miou::trigger never;
         const auto victim = miou::async([&never, n] {
@@ -378,7 +370,7 @@ TEST(exceptions, a_cancellation_inside_a_handler_is_an_exception_of_its_own) {
     });
 }
 
-TEST(exceptions, what_a_child_throws_reaches_the_one_who_awaits_it) {
+TEST(exceptions, what_a_child_throws_reaches_its_parent) {
     miou::run({.domains = test::domains()}, [] {
         const auto child = spawn_away([]() -> int { throw tagged{7}; });
         EXPECT_TRUE(miou::await(child).has_error());
@@ -413,7 +405,7 @@ TEST(exceptions, an_exception_crosses_several_tasks_and_domains_unchanged) {
     });
 }
 
-TEST(exceptions, an_exception_of_a_called_task_lives_as_long_as_someone_holds_it) {
+TEST(exceptions, an_exception_of_a_called_task_lives_as_long_as_something_holds_it) {
     struct counted : std::exception {
         explicit counted(std::shared_ptr<int> u)
             : use{std::move(u)} {}
@@ -431,7 +423,7 @@ TEST(exceptions, an_exception_of_a_called_task_lives_as_long_as_someone_holds_it
     EXPECT_EQ(use.use_count(), 1);
 }
 
-TEST(exceptions, what_the_root_throws_run_throws_also_after_suspending_in_its_handler) {
+TEST(exceptions, run_throws_what_the_root_throws_even_after_a_suspension_in_its_handler) {
     try {
         miou::run({.domains = test::domains()}, [] {
             const auto child = miou::async([] {

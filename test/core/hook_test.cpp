@@ -27,7 +27,7 @@ namespace {
 
 using test::domains;
 
-/// What is logged while it lives.
+/// Collects what is logged while it exists.
 class captured_log {
 public:
     captured_log() {
@@ -171,7 +171,7 @@ TEST(hook, it_needs_a_task) {
     EXPECT_THROW(miou::hook::add([] {}), miou::outside_of_task);
 }
 
-TEST(hook, it_may_not_wait_and_what_it_would_have_waited_for_goes_on) {
+TEST(hook, it_may_not_wait_and_what_it_tried_to_wait_for_is_unharmed) {
     miou::run({.domains = domains()}, [] {
         miou::mutex guard;
         miou::mutex free;
@@ -189,7 +189,7 @@ TEST(hook, it_may_not_wait_and_what_it_would_have_waited_for_goes_on) {
         const auto hook = miou::hook::add([&] {
             refuses([&] { guard.lock(); });
             refuses([&] { value.await(); });
-            const std::unique_lock held{free}; // it need not wait
+            const std::unique_lock held{free}; // the lock is free, so this does not wait
             refuses([&] { changed.wait(free); });
             EXPECT_TRUE(held.owns_lock());
         });
@@ -207,7 +207,7 @@ TEST(hook, it_may_not_wait_and_what_it_would_have_waited_for_goes_on) {
     });
 }
 
-TEST(hook, one_that_was_moved_from_says_so) {
+TEST(hook, using_a_moved_from_hook_is_a_clear_error) {
     miou::run({.domains = domains()}, [] {
         auto from = miou::hook::add([] {});
         const miou::hook into = std::move(from);

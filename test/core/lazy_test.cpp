@@ -29,7 +29,8 @@ TEST(lazy, any_of_two_tasks_may_force_it) { // Miou test40
     for (std::uint64_t seed = 0; seed < 100 && winners.size() < 2; ++seed)
         miou::run({.g = seed, .domains = test::at_least(1)}, [&] {
             auto value = miou::lazy<int>::from_fun([] { return 42; });
-            // One after the other on the same domain; the last one tells that all have finished.
+            // All run on the same domain in turn, so the end of the last one says that all have
+            // finished.
             const miou::call_options there{.pin = miou::domain_uid::of_int(1)};
             const auto force = [&](int number) {
                 return miou::call(there, [&value, number] {
@@ -90,7 +91,7 @@ TEST(lazy, functions_and_values_may_be_move_only) {
     });
 }
 
-TEST(lazy, what_the_computation_throws_is_thrown_to_all_each_time) {
+TEST(lazy, an_exception_of_the_computation_is_thrown_by_every_force) {
     miou::run({.domains = domains()}, [] {
         int computed = 0;
         auto value = miou::lazy<int>::from_fun([&]() -> int {
@@ -125,7 +126,7 @@ TEST(lazy, one_lazy_may_force_another) {
     });
 }
 
-TEST(lazy, a_forcer_that_is_cancelled_leaves_it_as_it_was) {
+TEST(lazy, a_cancelled_forcer_leaves_it_as_it_was) {
     miou::run({.domains = domains()}, [] {
         int computed = 0;
         bool may_finish = false;
@@ -146,7 +147,7 @@ TEST(lazy, a_forcer_that_is_cancelled_leaves_it_as_it_was) {
     });
 }
 
-TEST(lazy, one_that_waits_for_the_forcer_may_be_cancelled) {
+TEST(lazy, a_task_that_waits_for_the_forcer_may_be_cancelled) {
     miou::run({.domains = domains()}, [] {
         bool may_finish = false;
         auto value = miou::lazy<int>::from_fun([&] {
@@ -176,7 +177,7 @@ TEST(lazy, a_plain_thread_may_force_it_and_wait) {
     EXPECT_EQ(computed, 1);
 }
 
-TEST(lazy, what_the_function_captured_is_destroyed_once_it_is_forced) {
+TEST(lazy, its_function_is_destroyed_once_it_is_forced) {
     miou::run({.domains = domains()}, [] {
         const auto captured = std::make_shared<int>(2);
         auto value = miou::lazy<int>::from_fun([captured] { return *captured; });
@@ -185,7 +186,7 @@ TEST(lazy, what_the_function_captured_is_destroyed_once_it_is_forced) {
     });
 }
 
-TEST(lazy, of_nothing_is_something_to_be_done_once) {
+TEST(lazy, a_lazy_of_void_runs_its_function_once) {
     miou::run({.domains = domains()}, [] {
         int times = 0;
         auto once = miou::lazy<void>::from_fun([&] { ++times; });

@@ -2,6 +2,8 @@
 
 #include "miou/logs.hpp"
 #include "miou/miou.hpp"
+#include "support/at_end.hpp"
+#include "support/counted.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/process.hpp"
@@ -28,32 +30,15 @@
 namespace {
 
 using test::anywhere;
+using test::counted;
 using test::failure;
-
-/// Counts those that are alive. With memory of its own, so that a lost one shows there as well.
-class sentinel {
-public:
-    explicit sentinel(std::atomic<int>& alive)
-        : alive_{&alive}
-        , memory_{new char[64]} {
-        ++alive;
-    }
-    sentinel(const sentinel& other)
-        : sentinel{*other.alive_} {}
-    sentinel& operator=(const sentinel&) = delete;
-    ~sentinel() { --*alive_; }
-
-private:
-    std::atomic<int>* alive_;
-    std::unique_ptr<char[]> memory_;
-};
 
 void wait_for(miou::trigger& t) {
     if (const std::exception_ptr stop = t.await())
         std::rethrow_exception(stop);
 }
 
-/// A system that finds nothing and sleeps until it is interrupted, or fails when told to.
+/// A system without events. It sleeps until it is interrupted, and fails when told to.
 struct sleeper {
     std::mutex guard;
     std::condition_variable changed;
@@ -83,12 +68,12 @@ miou::events events_of(std::shared_ptr<sleeper> s) {
         .finaliser = {}};
 }
 
-/// What one run has: the things its tasks wait for, and who is alive. Outlives the run.
+/// What the tasks of one run wait for, and how many objects exist. It outlives the run.
 struct world {
     std::atomic<int> alive = 0;
-    std::atomic<int> unsettled = 0; // tasks that are not yet about to wait
+    std::atomic<int> unsettled = 0; // tasks that have not come to their wait yet
     miou::trigger settled;
-    int spinning_domain = 0; // one is enough: the others could not do anything else
+    int spinning_domain = 0; // where a task yields in a loop; the other domains sleep
     miou::mutex taken;
     std::vector<miou::promise<void>> outside; // handles that survive the root
 
@@ -99,13 +84,13 @@ struct world {
     void wait_until_settled() { wait_for(settled); }
 };
 
-/// Children of the calling task, waiting in each way that needs no other domain.
+/// Children of the calling task. Each waits in another way; none of them needs another domain.
 class crowd {
 public:
     explicit crowd(world& w)
         : world_{w} {
         add([&w] { // awaits a child
-            const auto child = miou::async([mine = sentinel{w.alive}] {
+            const auto child = miou::async([mine = counted{w.alive}] {
                 miou::trigger never;
                 wait_for(never);
             });
@@ -114,7 +99,7 @@ public:
         });
         add([&w] { // awaits several
             miou::trigger never;
-            const auto wait = [&never, mine = sentinel{w.alive}] { wait_for(never); };
+            const auto wait = [&never, mine = counted{w.alive}] { wait_for(never); };
             std::vector<miou::promise<void>> children;
             for (int i = 0; i < 3; ++i)
                 children.push_back(miou::async([i, wait] { i == 0 ? miou::yield() : wait(); }));
@@ -128,7 +113,7 @@ public:
             w.settle();
             wait_for(never);
         });
-        add([&w] { // a mutex that it holds, or that somebody holds
+        add([&w] { // a mutex, which it holds or another task holds
             w.settle();
             const std::scoped_lock held{w.taken};
             miou::trigger never;
@@ -150,7 +135,7 @@ public:
             w.settle();
             never.await_exn();
         });
-        add([&w, slow = slow_] { // a lazy that it, or another one, computes
+        add([&w, slow = slow_] { // a lazy value, which it computes or another task computes
             w.settle();
             slow->force();
         });
@@ -161,12 +146,12 @@ public:
         add([&w] { // the system
             const miou::syscall point{"never"};
             w.settle();
-            miou::suspend(point, [mine = sentinel{w.alive}] {});
+            miou::suspend(point, [mine = counted{w.alive}] {});
         });
         add([&w] { // its orphans
             miou::orphans<int> children;
             for (int i = 0; i < 3; ++i)
-                miou::async(children, [i, mine = sentinel{w.alive}] {
+                miou::async(children, [i, mine = counted{w.alive}] {
                     miou::trigger never;
                     if (i != 0)
                         wait_for(never);
@@ -191,21 +176,18 @@ public:
                 }
         });
         add([&w] { // owns a resource
-            miou::ownership mine{sentinel{w.alive}, [](const sentinel&) {}};
+            miou::ownership mine{counted{w.alive}, [](const counted&) {}};
             mine.own();
             miou::trigger never;
             w.settle();
             wait_for(never);
         });
-        add([&w, stopping = stopping_] { // what its clean-up signals, see the next two
+        add([&w, stopping = stopping_] { // its clean-up signals what the next two wait for
             const auto signal = [stopping] {
                 stopping->first.signal();
                 stopping->second.signal();
             };
-            struct at_exit {
-                decltype(signal) fn;
-                ~at_exit() { fn(); }
-            } const clean_up{signal};
+            const test::at_end clean_up{signal};
             miou::trigger never;
             w.settle();
             wait_for(never);
@@ -216,13 +198,10 @@ public:
             miou::yield();
         });
         add([&w, stopping = stopping_] { // in a destructor during unwinding
-            struct at_exit {
-                miou::trigger& awaited;
-                ~at_exit() {
-                    EXPECT_EQ(awaited.await(), nullptr);
-                    miou::yield();
-                }
-            } const clean_up{stopping->second};
+            const test::at_end clean_up{[&] {
+                EXPECT_EQ(stopping->second.await(), nullptr);
+                miou::yield();
+            }};
             w.settle();
             throw failure{};
         });
@@ -232,16 +211,16 @@ private:
     template <class F>
     void add(F fn) {
         children_.push_back(miou::async(
-            [fn = std::move(fn), captured = sentinel{world_.alive}, &w = world_]() mutable {
-                const sentinel local{w.alive};
+            [fn = std::move(fn), captured = counted{world_.alive}, &w = world_]() mutable {
+                const counted local{w.alive};
                 fn();
             }));
     }
 
-    using value = std::shared_ptr<sentinel>;
+    using value = std::shared_ptr<counted>;
     world& world_;
     std::shared_ptr<miou::lazy<value>> slow_{
-        new auto{miou::lazy<value>::from_fun([mine = sentinel{world_.alive}]() -> value {
+        new auto{miou::lazy<value>::from_fun([mine = counted{world_.alive}]() -> value {
             miou::trigger never;
             wait_for(never);
             return nullptr;
@@ -252,14 +231,14 @@ private:
 };
 constexpr int size_of_crowd = 17;
 
-/// Tasks that wait in every way, on every domain.
+/// A crowd on every domain.
 class crowds {
 public:
     explicit crowds(world& w) {
         w.unsettled = size_of_crowd * (1 + static_cast<int>(miou::domain::available()));
         near_.emplace(w);
         for (const miou::domain_uid domain : miou::domain::all())
-            far_.push_back(miou::call({.pin = domain}, [&w, mine = sentinel{w.alive}] {
+            far_.push_back(miou::call({.pin = domain}, [&w, mine = counted{w.alive}] {
                 const crowd inner{w};
                 miou::trigger never;
                 wait_for(never);
@@ -278,8 +257,8 @@ miou::events sleepy_events(miou::domain_uid) {
     return events_of(std::make_shared<sleeper>());
 }
 
-/// Runs `root` again and again, each time to its end in an `Expected`, or to a normal end if that
-/// is void, and checks after each run, and between them, that nothing is left.
+/// Runs `root` again and again. Each run must throw an `Expected`, or return if that is void.
+/// Checks after each run, and over all of them, that nothing is left.
 template <class Expected, class Root>
 void run_again_and_again(Root root, int domains = test::domains(),
                          make_events events = &sleepy_events) {
@@ -296,13 +275,13 @@ void run_again_and_again(Root root, int domains = test::domains(),
             w.spinning_domain = round % (domains + 1);
             const auto once = [&] {
                 miou::run({.domains = domains, .events = events},
-                          [&, mine = sentinel{w.alive}] { root(w); });
+                          [&, mine = counted{w.alive}] { root(w); });
             };
             if constexpr (std::is_void_v<Expected>)
                 EXPECT_NO_THROW(once());
             else
                 EXPECT_THROW(once(), Expected);
-            // The handles that are still there keep values, not functions.
+            // The handles in `outside` still exist; they keep results, but no functions.
             ASSERT_EQ(w.alive, 0) << "in round " << round;
         }
         ASSERT_LE(test::live_threads(), threads + static_cast<std::size_t>(domains));
@@ -314,14 +293,14 @@ void run_again_and_again(Root root, int domains = test::domains(),
         }
     }
     if (TEST_SANITIZED)
-        return; // the leak sanitizer counts better
+        return; // the leak sanitizer is more precise
     EXPECT_LE(test::mappings(), mappings + 16);
     EXPECT_LT(test::resident_bytes(), resident + (std::size_t{8} << 20));
-    // Less than what one task a round would be; threads keep some memory for themselves.
+    // Less than one task for each round. Threads keep some memory for themselves.
     EXPECT_LT(::mallinfo2().uordblks, heap + 100 * (rounds - settled));
 }
 
-[[noreturn]] void wait_for_ever() {
+[[noreturn]] void wait_forever() {
     miou::trigger never;
     wait_for(never);
     throw std::logic_error{"it was signaled"};
@@ -340,7 +319,7 @@ TEST(leftovers, nothing_is_left_when_everything_is_cancelled_in_normal_flow) {
         const auto parent = miou::async([&] {
             const crowds all{w};
             built.signal();
-            wait_for_ever();
+            wait_forever();
         });
         wait_for(built);
         miou::cancel(parent);
@@ -350,7 +329,7 @@ TEST(leftovers, nothing_is_left_when_everything_is_cancelled_in_normal_flow) {
 TEST(leftovers, nothing_is_left_when_a_child_throws) {
     run_again_and_again<failure>([](world& w) {
         const crowds all{w};
-        const auto child = anywhere([mine = sentinel{w.alive}] {
+        const auto child = anywhere([mine = counted{w.alive}] {
             miou::yield();
             throw failure{};
         });
@@ -366,9 +345,9 @@ TEST(leftovers, nothing_is_left_when_handles_outlive_the_root) {
     run_again_and_again<miou::still_has_children>([](world& w) {
         w.unsettled = 3 * size_of_crowd;
         for (int i = 0; i < 3; ++i)
-            w.outside.push_back(anywhere([&w, mine = sentinel{w.alive}] {
+            w.outside.push_back(anywhere([&w, mine = counted{w.alive}] {
                 const crowd inner{w};
-                wait_for_ever();
+                wait_forever();
             }));
         w.wait_until_settled();
     });
@@ -377,7 +356,7 @@ TEST(leftovers, nothing_is_left_when_handles_outlive_the_root) {
 TEST(leftovers, nothing_is_left_when_the_root_leaks_a_resource) {
     run_again_and_again<miou::resource_leaked>([](world& w) {
         const crowds all{w};
-        miou::ownership leaked{sentinel{w.alive}, [](const sentinel&) {}};
+        miou::ownership leaked{counted{w.alive}, [](const counted&) {}};
         leaked.own();
     });
 }
@@ -386,10 +365,10 @@ TEST(leftovers, nothing_is_left_when_a_task_on_another_domain_leaks_a_resource) 
     run_again_and_again<miou::resource_leaked>([](world& w) {
         const crowds all{w};
         const auto child = anywhere([&w] {
-            miou::ownership leaked{sentinel{w.alive}, [](const sentinel&) {}};
+            miou::ownership leaked{counted{w.alive}, [](const counted&) {}};
             leaked.own();
         });
-        wait_for_ever();
+        wait_forever();
     });
 }
 
@@ -397,9 +376,9 @@ TEST(leftovers, nothing_is_left_when_a_task_on_another_domain_forgets_its_child)
     run_again_and_again<miou::still_has_children>([](world& w) {
         const crowds all{w};
         const auto child = anywhere([&w] {
-            static_cast<void>(miou::async([mine = sentinel{w.alive}] { wait_for_ever(); }));
+            static_cast<void>(miou::async([mine = counted{w.alive}] { wait_forever(); }));
         });
-        wait_for_ever();
+        wait_forever();
     });
 }
 
@@ -409,20 +388,20 @@ TEST(leftovers, nothing_is_left_when_many_tasks_break_rules_at_once) {
         std::vector<miou::promise<void>> culprits;
         for (int i = 0; i < 6; ++i)
             culprits.push_back(anywhere([&w, i] {
-                miou::ownership leaked{sentinel{w.alive}, [](const sentinel&) {}};
+                miou::ownership leaked{counted{w.alive}, [](const counted&) {}};
                 if (i % 2 == 0)
                     leaked.own();
                 else
                     static_cast<void>(miou::async([] { miou::yield(); }));
             }));
-        wait_for_ever();
+        wait_forever();
     });
 }
 
 TEST(leftovers, nothing_is_left_when_not_a_child_escapes) {
     run_again_and_again<miou::not_a_child>([](world& w) {
         const crowds all{w};
-        const auto sibling = miou::async([mine = sentinel{w.alive}] { wait_for_ever(); });
+        const auto sibling = miou::async([mine = counted{w.alive}] { wait_forever(); });
         const auto culprit = anywhere([&] { miou::await_exn(sibling); });
         miou::await_exn(culprit);
     });
@@ -431,7 +410,7 @@ TEST(leftovers, nothing_is_left_when_not_a_child_escapes) {
 TEST(leftovers, nothing_is_left_when_not_owner_escapes) {
     run_again_and_again<miou::not_owner>([](world& w) {
         const crowds all{w};
-        miou::ownership mine{sentinel{w.alive}, [](const sentinel&) {}};
+        miou::ownership mine{counted{w.alive}, [](const counted&) {}};
         mine.own();
         const auto culprit = anywhere([mine]() mutable { mine.release(); });
         miou::await_exn(culprit);
@@ -456,10 +435,10 @@ TEST(leftovers, nothing_is_left_when_a_select_throws) {
             [&fails](world& w) {
                 const crowds all{w};
                 fails = true;
-                std::vector<miou::promise<void>> alarms; // so that a domain that sleeps looks again
+                std::vector<miou::promise<void>> alarms; // so that a sleeping domain polls again
                 for (const miou::domain_uid domain : miou::domain::all())
                     alarms.push_back(miou::call({.pin = domain}, [] {}));
-                wait_for_ever();
+                wait_forever();
             },
             test::domains(),
             [culprit, &fails](miou::domain_uid domain) {
@@ -476,7 +455,7 @@ TEST(leftovers, nothing_is_left_when_finalisers_throw) {
     run_again_and_again<failure>(
         [](world& w) {
             const crowds all{w};
-            miou::ownership mine{sentinel{w.alive}, [](const sentinel&) { throw failure{}; }};
+            miou::ownership mine{counted{w.alive}, [](const counted&) { throw failure{}; }};
             mine.own();
             throw failure{};
         },

@@ -1,5 +1,5 @@
-// The examples of miou.mli, each with the outcome that the interface file states. Those about
-// effects have no counterpart; the sort is docs/merge_sort.cpp.
+// The examples of miou.mli, each with the outcome that the interface file states. The examples of
+// effects have no counterpart. The sort is docs/examples/merge_sort.cpp.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -61,7 +61,8 @@ TEST(mli, cooperation_interleaves_two_tasks) {
     EXPECT_EQ(said, "Hello World Hello World ");
 }
 
-/// The suspension points of a domain by descriptor; the example's `global`, one a domain.
+/// The suspension points of a domain by descriptor. It is `global` in the example, and one for each
+/// domain here.
 class readable_descriptors {
 public:
     std::size_t read(int fd, char* buffer, std::size_t length) {

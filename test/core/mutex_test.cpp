@@ -94,7 +94,7 @@ TEST(mutex, a_plain_thread_waits_for_a_task) {
     });
 }
 
-TEST(mutex, fits_the_locks_of_the_standard_library) {
+TEST(mutex, works_with_the_locks_of_the_standard_library) {
     miou::run({.domains = domains()}, [] {
         miou::mutex a;
         miou::mutex b;
@@ -141,16 +141,16 @@ TEST(mutex, is_handed_over_in_order_of_arrival) {
                 const std::scoped_lock held{guard};
                 order += name;
             }));
-        miou::yield(); // they all wait now
+        miou::yield(); // now all of them wait
         guard.unlock();
-        EXPECT_FALSE(guard.try_lock()) << "it belongs to the first that waits";
+        EXPECT_FALSE(guard.try_lock()) << "the first waiter owns it";
         EXPECT_EQ(order, "");
         miou::await_all(children);
         EXPECT_EQ(order, "abcd");
     });
 }
 
-TEST(mutex, one_that_unlocks_and_locks_again_waits_for_its_turn) {
+TEST(mutex, a_task_that_unlocks_and_locks_again_waits_for_its_turn) {
     miou::run({.domains = domains()}, [] {
         miou::mutex guard;
         std::string order;
@@ -169,7 +169,7 @@ TEST(mutex, one_that_unlocks_and_locks_again_waits_for_its_turn) {
     });
 }
 
-TEST(mutex, unlocking_by_who_does_not_hold_it_is_an_error) {
+TEST(mutex, unlocking_it_without_holding_it_is_an_error) {
     miou::run({.domains = domains()}, [] {
         miou::mutex guard;
         EXPECT_EQ(code_of([&] { guard.unlock(); }), not_permitted);
@@ -183,7 +183,7 @@ TEST(mutex, unlocking_by_who_does_not_hold_it_is_an_error) {
     });
 }
 
-TEST(mutex, unlocking_by_who_does_not_hold_it_is_an_error_while_others_wait) {
+TEST(mutex, unlocking_it_without_holding_it_is_an_error_while_others_wait) {
     miou::run({.domains = domains()}, [] {
         miou::mutex guard;
         guard.lock();
@@ -197,7 +197,7 @@ TEST(mutex, unlocking_by_who_does_not_hold_it_is_an_error_while_others_wait) {
     });
 }
 
-TEST(mutex, locking_what_one_holds_is_an_error) {
+TEST(mutex, locking_it_twice_is_an_error) {
     miou::mutex guard;
     const auto relock = [&] {
         const std::scoped_lock held{guard};
@@ -211,7 +211,7 @@ TEST(mutex, locking_what_one_holds_is_an_error) {
     });
 }
 
-TEST(mutex, locking_what_one_holds_is_an_error_while_others_wait) {
+TEST(mutex, locking_it_twice_is_an_error_while_others_wait) {
     miou::run({.domains = domains()}, [] {
         miou::mutex guard;
         guard.lock();
@@ -246,48 +246,48 @@ TEST(mutex, protect_returns_what_its_function_returns_and_unlocks_if_it_throws) 
     });
 }
 
-TEST(mutex, a_cancelled_waiter_never_gets_it) {
-    miou::run({.domains = domains()}, [] {
-        miou::mutex guard;
-        bool entered = false;
+/// A mutex that the calling task holds while two children of it wait for it.
+struct contended {
+    miou::mutex guard;
+    bool first_entered = false;
+    miou::promise<void> first = miou::async([this] {
+        const std::scoped_lock held{guard};
+        first_entered = true;
+    });
+    miou::promise<void> second = miou::async([this] { const std::scoped_lock held{guard}; });
+
+    contended() {
         guard.lock();
-        const auto waiting = miou::async([&] {
-            const std::scoped_lock held{guard};
-            entered = true;
-        });
-        const auto next = miou::async([&] { const std::scoped_lock held{guard}; });
         miou::yield();
-        miou::cancel(waiting);
-        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(waiting)));
-        guard.unlock();
-        miou::await_exn(next);
-        EXPECT_FALSE(entered);
+    }
+    void expect_that_only_the_second_entered() {
+        miou::await_exn(second);
+        EXPECT_FALSE(first_entered);
         EXPECT_TRUE(guard.try_lock());
         guard.unlock();
+    }
+};
+
+TEST(mutex, a_cancelled_waiter_never_gets_it) {
+    miou::run({.domains = domains()}, [] {
+        contended mutex;
+        miou::cancel(mutex.first);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(mutex.first)));
+        mutex.guard.unlock();
+        mutex.expect_that_only_the_second_entered();
     });
 }
 
 TEST(mutex, a_waiter_that_was_cancelled_after_the_hand_over_hands_it_on) {
     miou::run({.domains = domains()}, [] {
-        miou::mutex guard;
-        bool entered = false;
-        guard.lock();
-        const auto waiting = miou::async([&] {
-            const std::scoped_lock held{guard};
-            entered = true;
-        });
-        const auto next = miou::async([&] { const std::scoped_lock held{guard}; });
-        miou::yield();
-        guard.unlock(); // it is the owner now, and does not know it yet
-        miou::cancel(waiting);
-        EXPECT_FALSE(entered);
-        miou::await_exn(next);
-        EXPECT_TRUE(guard.try_lock());
-        guard.unlock();
+        contended mutex;
+        mutex.guard.unlock(); // the first is the owner now, and does not know it yet
+        miou::cancel(mutex.first);
+        mutex.expect_that_only_the_second_entered();
     });
 }
 
-TEST(mutex, cancellations_race_with_hand_overs_over_domains) {
+TEST(mutex, cancellations_race_with_hand_overs_between_domains) {
     miou::run({.domains = test::at_least(1)}, [] {
         miou::mutex guard;
         std::atomic<int> inside = 0;
@@ -347,7 +347,7 @@ TEST(mutex, waiting_in_an_uncancellable_section_ends_with_the_lock) {
     });
 }
 
-TEST(mutex_death_test, one_that_is_destroyed_while_a_task_waits_for_it_names_the_task) {
+TEST(mutex_death_test, destroying_one_that_a_task_waits_for_names_the_task) {
     EXPECT_DEATH(
         miou::run({.domains = domains()},
                   [] {

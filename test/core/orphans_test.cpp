@@ -110,7 +110,7 @@ TEST(orphans, a_cancelled_get_leaves_nothing_behind) { // Miou test48
     });
 }
 
-TEST(orphans, care_tells_not_yet_from_nothing_left) {
+TEST(orphans, care_distinguishes_not_yet_from_nothing_left) {
     miou::run({.domains = domains()}, [] {
         miou::orphans<int> orphans;
         EXPECT_FALSE(miou::care(orphans));
@@ -139,7 +139,7 @@ TEST(orphans, what_care_returned_must_be_awaited) {
                  miou::still_has_children);
 }
 
-TEST(orphans, those_that_are_left_break_rule_1_and_are_unwound) {
+TEST(orphans, children_that_are_left_break_rule_1_and_are_unwound) {
     bool unwound = false;
     EXPECT_THROW(miou::run({.domains = domains()},
                            [&] {
@@ -158,7 +158,7 @@ TEST(orphans, those_that_are_left_break_rule_1_and_are_unwound) {
     EXPECT_TRUE(unwound);
 }
 
-TEST(orphans, those_that_are_left_by_a_failing_task_are_forgiven) {
+TEST(orphans, children_that_a_failing_task_leaves_are_forgiven) {
     miou::run({.domains = domains()}, [] {
         const auto p = miou::async([] {
             miou::orphans<void> orphans;
@@ -171,7 +171,7 @@ TEST(orphans, those_that_are_left_by_a_failing_task_are_forgiven) {
     });
 }
 
-TEST(orphans, successes_come_before_failures_in_the_order_of_their_ends) {
+TEST(orphans, successes_come_before_failures_in_the_order_in_which_they_ended) {
     miou::run({.domains = domains()}, [] {
         miou::orphans<int> orphans;
         for (int i = 0; i < 6; ++i)

@@ -1,4 +1,5 @@
-// Resources: finalised on failure, cancellation and leak; handed to children and parents.
+// Owned resources: they are finalised on failure, cancellation and leak, and given to children and
+// parents.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -24,7 +25,7 @@ using test::domains;
 using test::failed_with;
 using test::message_of;
 
-/// A resource that says when it is finalised.
+/// A resource that records its finalisation.
 auto noting(std::string& said) {
     return miou::ownership{[&said] { said += "Resource released"; }};
 }
@@ -58,7 +59,7 @@ TEST(ownership, a_leak_releases_and_ends_the_run) { // Miou test36
     EXPECT_TRUE(contains(message, "ownership_test.cpp:")) << message;
 }
 
-TEST(ownership, what_was_disowned_is_not_released) { // Miou test37
+TEST(ownership, a_disowned_resource_is_not_released) { // Miou test37
     std::string said;
     miou::run({.domains = domains()}, [&] {
         miou::await_exn(miou::async([&] {
@@ -70,7 +71,7 @@ TEST(ownership, what_was_disowned_is_not_released) { // Miou test37
     EXPECT_EQ(said, "");
 }
 
-TEST(ownership, what_nobody_owned_is_not_released) {
+TEST(ownership, a_resource_that_nobody_owns_is_not_released) {
     std::string said;
     miou::run({.domains = domains()}, [&] { const auto r = noting(said); });
     EXPECT_EQ(said, "");
@@ -149,7 +150,7 @@ TEST(ownership, release_runs_the_finaliser_once) {
     EXPECT_EQ(said, "Resource released");
 }
 
-TEST(ownership, what_the_finaliser_throws_is_thrown_by_release_which_counts) {
+TEST(ownership, release_throws_what_the_finaliser_throws_and_still_releases) {
     miou::run({.domains = domains()}, [] {
         miou::ownership r{[] { throw std::runtime_error{"finaliser"}; }};
         r.own();
@@ -158,7 +159,7 @@ TEST(ownership, what_the_finaliser_throws_is_thrown_by_release_which_counts) {
     });
 }
 
-TEST(ownership, what_was_disowned_may_be_owned_again) {
+TEST(ownership, a_disowned_resource_may_be_owned_again) {
     std::string said;
     miou::run({.domains = domains()}, [&] {
         auto r = noting(said);
@@ -171,7 +172,7 @@ TEST(ownership, what_was_disowned_may_be_owned_again) {
     EXPECT_EQ(said, "Resource released");
 }
 
-TEST(ownership, owning_twice_and_using_what_another_owns_is_refused) {
+TEST(ownership, owning_twice_and_using_what_another_task_owns_are_refused) {
     miou::run({.domains = domains()}, [] {
         miou::ownership r{[] {}};
         EXPECT_THROW(r.check(), miou::not_owner);
@@ -184,7 +185,7 @@ TEST(ownership, owning_twice_and_using_what_another_owns_is_refused) {
             EXPECT_THROW(r.disown(), miou::not_owner);
             EXPECT_THROW(r.release(), miou::not_owner);
             const std::string message = message_of<miou::not_owner>([&] { r.transfer(); });
-            EXPECT_TRUE(contains(message, "tasks.hpp:")) << message;
+            EXPECT_TRUE(contains(message, "ownership_test.cpp:")) << message;
         }));
         r.check();
         r.disown();
@@ -216,7 +217,7 @@ TEST(ownership, values_and_finalisers_may_be_move_only) {
     EXPECT_EQ(seen, 7);
 }
 
-TEST(ownership, transfer_makes_the_parent_the_owner_on_whichever_domain) {
+TEST(ownership, transfer_makes_the_parent_the_owner_on_any_domain) {
     std::string said;
     miou::run({.domains = domains()}, [&] {
         auto r = noting(said);
@@ -236,7 +237,7 @@ TEST(ownership, transfer_makes_the_parent_the_owner_on_whichever_domain) {
     EXPECT_EQ(said, "Resource released");
 }
 
-TEST(ownership, what_was_transferred_and_not_released_is_leaked_by_the_parent) {
+TEST(ownership, a_transferred_resource_that_is_not_released_is_leaked_by_the_parent) {
     std::string said;
     EXPECT_THROW(miou::run({.domains = domains()},
                            [&] {
@@ -285,7 +286,7 @@ TEST(ownership, give_makes_the_child_the_owner) {
     EXPECT_EQ(said, "Resource releasedResource released");
 }
 
-TEST(ownership, what_was_given_to_a_child_that_never_runs_is_released) {
+TEST(ownership, a_resource_given_to_a_child_that_never_runs_is_released) {
     std::string said;
     miou::run({.domains = domains()}, [&] {
         auto r = noting(said);
@@ -333,7 +334,7 @@ TEST(ownership, members_need_a_running_task) {
     EXPECT_THROW(r.check(), miou::outside_of_task);
 }
 
-TEST(ownership, giving_that_fails_half_way_restores_who_had_each) {
+TEST(ownership, giving_that_fails_half_way_restores_the_owner_of_each) {
     miou::run({.domains = domains()}, [] {
         miou::ownership nobodys{[] {}};
         miou::ownership mine{[] {}};
@@ -345,7 +346,7 @@ TEST(ownership, giving_that_fails_half_way_restores_who_had_each) {
             test::yield_until([&] { return over; });
             contested.disown();
         });
-        // Moving it happens between the look at what is given and the giving.
+        // It is moved after the check of what is given, and before the giving.
         struct suspends_when_moved {
             suspends_when_moved() = default;
             suspends_when_moved(suspends_when_moved&&) { miou::yield(); }
@@ -363,7 +364,7 @@ TEST(ownership, giving_that_fails_half_way_restores_who_had_each) {
     });
 }
 
-TEST(ownership, one_that_was_moved_from_says_so) {
+TEST(ownership, using_a_moved_from_resource_is_a_clear_error) {
     miou::run({.domains = domains()}, [] {
         std::string said;
         auto from = noting(said);

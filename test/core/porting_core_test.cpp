@@ -1,4 +1,5 @@
-// The C++ lines of docs/porting.md about the core: porting_page_test.py looks each one up here.
+// Has the C++ lines of docs/porting.md about the core. test/pages/porting_page_test.py compares
+// them.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -42,13 +43,13 @@ int fn() {
     return 42;
 }
 
-TEST(porting, programs) {
+TEST(porting_core, programs) {
     EXPECT_EQ(miou::run(fn), 42);
     EXPECT_EQ(miou::run({.quanta = 8, .g = 7, .domains = 3}, fn), 42);
     EXPECT_EQ(miou::run({.poll = 8}, fn), 42);
 }
 
-TEST(porting, tasks) {
+TEST(porting_core, tasks) {
     miou::run({.domains = at_least(1)}, [] {
         const auto prm = miou::async(fn);
         const auto other = miou::call(fn);
@@ -66,7 +67,7 @@ TEST(porting, tasks) {
     });
 }
 
-TEST(porting, several_tasks) {
+TEST(porting_core, several_tasks) {
     miou::run({.domains = test::domains()}, [] {
         const auto a = miou::async(fn);
         const auto b = miou::async(fn);
@@ -79,7 +80,7 @@ TEST(porting, several_tasks) {
     });
 }
 
-TEST(porting, finished_losers) {
+TEST(porting_core, finished_losers) {
     miou::run({.domains = test::domains()}, [] {
         const auto finished_pair = [] {
             const std::vector<miou::promise<int>> both{miou::async(fn), miou::async(fn)};
@@ -106,7 +107,7 @@ TEST(porting, finished_losers) {
     });
 }
 
-TEST(porting, handlers) {
+TEST(porting_core, handlers) {
     miou::run({.domains = at_least(1)}, [] {
         const std::function<int(int)> handler = [](int n) { return n + 1; };
         EXPECT_EQ(miou::await_exn(miou::call([handler] { return handler(20); })), 21);
@@ -117,7 +118,7 @@ TEST(porting, handlers) {
     });
 }
 
-TEST(porting, cancellation) {
+TEST(porting_core, cancellation) {
     miou::run({.domains = test::domains()}, [] {
         const auto prm = miou::async([] { test::forever(); });
         miou::cancel(prm);
@@ -134,7 +135,7 @@ TEST(porting, cancellation) {
     });
 }
 
-TEST(porting, promises) {
+TEST(porting_core, promises) {
     miou::run({.domains = test::domains()}, [] {
         const miou::promise<int> prm = miou::async(fn);
         const miou::promise_uid uid = prm.uid();
@@ -148,7 +149,7 @@ TEST(porting, promises) {
     });
 }
 
-TEST(porting, domains) {
+TEST(porting_core, domains) {
     miou::run({.domains = at_least(1)}, [] {
         const miou::domain_uid self = miou::domain::self();
         EXPECT_TRUE(self == miou::domain_uid::of_int(0));
@@ -163,7 +164,7 @@ TEST(porting, domains) {
                  miou::no_domain_available);
 }
 
-TEST(porting, orphans) {
+TEST(porting_core, orphans) {
     miou::run({.domains = at_least(1)}, [] {
         miou::orphans<int> orphans;
         miou::async(orphans, fn);
@@ -185,7 +186,7 @@ TEST(porting, orphans) {
     });
 }
 
-TEST(porting, ownership) {
+TEST(porting_core, ownership) {
     miou::run({.domains = test::domains()}, [] {
         int finalised = 0;
         const auto finally = [&](int value) { finalised += value; };
@@ -205,7 +206,7 @@ TEST(porting, ownership) {
     });
 }
 
-TEST(porting, rules) {
+TEST(porting_core, rules) {
     EXPECT_THROW(miou::run([] { std::ignore = miou::async(fn); }), miou::still_has_children);
     EXPECT_THROW(miou::run([] {
                      const auto prm = miou::async(fn);
@@ -226,7 +227,7 @@ TEST(porting, rules) {
                  miou::resource_leaked);
 }
 
-TEST(porting, hooks) {
+TEST(porting_core, hooks) {
     miou::run({.domains = test::domains()}, [] {
         int steps = 0;
         const miou::hook hook = miou::hook::add([&] { ++steps; });
@@ -237,7 +238,7 @@ TEST(porting, hooks) {
     });
 }
 
-/// A system that resumes at once whatever was suspended.
+/// A system that resumes every suspension at once.
 struct eager_system {
     std::vector<miou::syscall> suspended;
     std::vector<miou::signal> select(bool, std::span<const miou::syscall_uid>) {
@@ -249,7 +250,7 @@ struct eager_system {
     }
 };
 
-TEST(porting, suspensions) {
+TEST(porting_core, suspensions) {
     auto system = std::make_shared<eager_system>();
     const auto events = [=](miou::domain_uid) -> miou::events {
         return {.select =
@@ -270,7 +271,7 @@ TEST(porting, suspensions) {
     EXPECT_THROW(miou::run([] { miou::suspend(miou::syscall{}); }), miou::no_select_provided);
 }
 
-TEST(porting, signals) {
+TEST(porting_core, signals) {
     miou::run({.domains = test::domains()}, [] {
         miou::trigger arrived;
         const auto before =
@@ -283,7 +284,7 @@ TEST(porting, signals) {
     });
 }
 
-TEST(porting, mutex_and_condition) {
+TEST(porting_core, mutex_and_condition) {
     miou::run({.domains = test::domains()}, [] {
         miou::mutex mutex;
         miou::condition condition;
@@ -306,7 +307,7 @@ TEST(porting, mutex_and_condition) {
     });
 }
 
-TEST(porting, lazy) {
+TEST(porting_core, lazy) {
     miou::run({.domains = test::domains()}, [] {
         auto lazy = miou::lazy<int>::from_fun(fn);
         EXPECT_EQ(lazy.force(), 42);
@@ -318,7 +319,7 @@ TEST(porting, lazy) {
     });
 }
 
-TEST(porting, triggers) {
+TEST(porting_core, triggers) {
     miou::run({.domains = test::domains()}, [] {
         miou::trigger trigger;
         EXPECT_TRUE(trigger.is_initial());
@@ -335,7 +336,7 @@ TEST(porting, triggers) {
     });
 }
 
-TEST(porting, computations) {
+TEST(porting_core, computations) {
     miou::run({.domains = test::domains()}, [] {
         const miou::computation<int> computation;
         EXPECT_TRUE(computation.is_running());
@@ -361,7 +362,7 @@ TEST(porting, computations) {
     });
 }
 
-TEST(porting, queues) {
+TEST(porting_core, queues) {
     miou::queue<int> queue;
     EXPECT_THROW(queue.dequeue(), miou::empty);
     queue.enqueue(1);
@@ -378,7 +379,7 @@ TEST(porting, queues) {
     EXPECT_EQ(sum, 5);
 }
 
-TEST(porting, sequences) {
+TEST(porting_core, sequences) {
     miou::sequence<int> sequence;
     EXPECT_THROW(sequence.take(miou::direction::left), miou::empty);
     const miou::sequence<int>::node node = sequence.add(miou::direction::right, 1);
@@ -398,7 +399,7 @@ TEST(porting, sequences) {
     EXPECT_TRUE(sequence.is_empty());
 }
 
-TEST(porting, priority_queues) {
+TEST(porting_core, priority_queues) {
     miou::pqueue<int> pqueue;
     EXPECT_TRUE(pqueue.is_empty());
     EXPECT_THROW(pqueue.find_min_exn(), miou::empty);
@@ -414,7 +415,7 @@ TEST(porting, priority_queues) {
     EXPECT_EQ(sum, 3);
 }
 
-TEST(porting, backoffs) {
+TEST(porting_core, backoffs) {
     EXPECT_EQ(miou::backoff{}.get_wait_log(), 4);
     miou::backoff backoff{{.lower_wait_log = 1, .upper_wait_log = 2}};
     backoff = backoff.once();
@@ -423,7 +424,7 @@ TEST(porting, backoffs) {
     EXPECT_LE(backoff.get_wait_log(), miou::backoff::max_wait_log);
 }
 
-TEST(porting, traces_and_logs) {
+TEST(porting_core, traces_and_logs) {
     int events = 0;
     miou::trace::set_reporter([&](const miou::trace::event&) { ++events; });
     miou::trace::trace(miou::trace::user{"hello"});
@@ -478,7 +479,7 @@ std::string caught(F&& fn) {
     return "nothing";
 }
 
-TEST(porting, what_is_caught) {
+TEST(porting_core, what_is_caught) {
     EXPECT_EQ(caught([] { find({}, "key"); }), "out_of_range");
     EXPECT_EQ(caught([] { leave_early(3); }), "nothing");
     EXPECT_EQ(caught([] { leave_early(9); }), "no luck");
@@ -532,7 +533,7 @@ std::optional<int> look_up(const std::unordered_map<std::string, int>& of, const
 
 thread_local int of_domain = 0;
 
-TEST(porting, neighbours) {
+TEST(porting_core, neighbours) {
     EXPECT_EQ(width(square{2}) + width(circle{3}), 8);
     EXPECT_NE(colour::red, colour::green);
     EXPECT_EQ(*number("42"), 42);
@@ -574,7 +575,7 @@ TEST(porting, neighbours) {
     });
 }
 
-TEST(porting, exceptions) {
+TEST(porting_core, exceptions) {
     EXPECT_THROW(miou::run([] {
                      try {
                          throw std::runtime_error{"once"};

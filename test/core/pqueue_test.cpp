@@ -19,7 +19,7 @@ namespace {
 
 using numbers = std::vector<int>;
 
-/// Takes all elements out.
+/// Takes out all elements.
 template <class Queue>
 numbers drain(Queue& q) {
     numbers all;
@@ -50,7 +50,7 @@ TEST(pqueue, there_is_nothing_to_take_from_an_empty_one) {
     EXPECT_EQ(q.size(), 0u);
 }
 
-TEST(pqueue, any_insertions_and_removals_leave_the_order_of_a_sort) {
+TEST(pqueue, after_any_insertions_and_removals_the_order_is_that_of_a_sort) {
     std::minstd_rand random{1};
     for (int round = 0; round < 100; ++round) {
         miou::pqueue<int> q;
@@ -70,7 +70,7 @@ TEST(pqueue, any_insertions_and_removals_leave_the_order_of_a_sort) {
     }
 }
 
-TEST(pqueue, the_order_is_the_callers) {
+TEST(pqueue, the_caller_chooses_the_order) {
     miou::pqueue<int, std::greater<>> largest;
     numbers rank{2, 0, 1};
     const auto by_rank = [&](int a, int b) { return rank[std::size_t(a)] < rank[std::size_t(b)]; };
@@ -95,7 +95,7 @@ TEST(pqueue, a_walk_sees_every_element_once) {
     EXPECT_EQ(seen, expected);
 }
 
-TEST(pqueue, elements_that_only_move_are_moved) {
+TEST(pqueue, move_only_elements_are_moved) {
     const auto less = [](const auto& a, const auto& b) { return *a < *b; };
     miou::pqueue<std::unique_ptr<int>, decltype(less)> q;
     for (const int i : {2, 0, 1})

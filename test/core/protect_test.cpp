@@ -1,4 +1,4 @@
-// protect: clean-up that tells cancellation from other ends.
+// `protect`: clean-up that distinguishes cancellation from other ends.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -18,7 +18,7 @@ namespace {
 using test::domains;
 using test::failed_with;
 
-/// Notes what runs, in `seen`.
+/// Clean-ups that record in `seen` which of them run.
 auto noting(std::string& seen) {
     return miou::protection{
         .on_cancellation = [&seen] { seen += "on_cancellation "; },
@@ -26,7 +26,7 @@ auto noting(std::string& seen) {
             [&seen](bool cancelled) { seen += cancelled ? "finally(true) " : "finally(false) "; }};
 }
 
-/// Cancels a task that runs `fn` and waits in it; its outcome is always `cancelled`.
+/// Cancels a task while it waits in `fn`, and expects that its outcome is `cancelled`.
 template <class F>
 void cancel_one_that_runs(F fn) {
     miou::run({.domains = domains()}, [&] {
@@ -52,7 +52,7 @@ TEST(protect, a_value_is_returned_after_finally) {
     });
 }
 
-TEST(protect, a_failure_passes_after_finally) {
+TEST(protect, a_failure_passes_through_after_finally) {
     miou::run({.domains = domains()}, [] {
         std::string seen;
         EXPECT_THROW(miou::protect(noting(seen), [] { throw std::runtime_error{"x"}; }),
@@ -61,7 +61,7 @@ TEST(protect, a_failure_passes_after_finally) {
     });
 }
 
-TEST(protect, a_cancellation_passes_after_on_cancellation_and_finally) {
+TEST(protect, a_cancellation_passes_through_after_on_cancellation_and_finally) {
     std::string seen;
     cancel_one_that_runs([&] {
         try {
@@ -74,7 +74,7 @@ TEST(protect, a_cancellation_passes_after_on_cancellation_and_finally) {
     EXPECT_EQ(seen, "on_cancellation finally(true) passed");
 }
 
-TEST(protect, its_clean_ups_may_suspend_and_are_not_cancellable) {
+TEST(protect, its_clean_ups_may_suspend_and_cannot_be_cancelled) {
     std::string seen;
     cancel_one_that_runs([&] {
         miou::protect({.on_cancellation =
@@ -93,7 +93,7 @@ TEST(protect, its_clean_ups_may_suspend_and_are_not_cancellable) {
     EXPECT_EQ(seen, "on_cancellation finally ");
 }
 
-TEST(protect, what_finally_throws_is_finally_raised) {
+TEST(protect, an_exception_of_finally_arrives_as_finally_raised) {
     miou::run({.domains = domains()}, [] {
         const auto throwing = [] {
             return miou::protection{.on_cancellation = [] {},
@@ -113,7 +113,7 @@ TEST(protect, what_finally_throws_is_finally_raised) {
     });
 }
 
-TEST(protect, what_finally_throws_in_a_cancelled_task_is_finally_raised) {
+TEST(protect, an_exception_of_finally_in_a_cancelled_task_arrives_as_finally_raised) {
     std::string seen;
     cancel_one_that_runs([&] {
         try {
@@ -129,7 +129,7 @@ TEST(protect, what_finally_throws_in_a_cancelled_task_is_finally_raised) {
     EXPECT_EQ(seen, "on_cancellation raised");
 }
 
-TEST(protect, what_on_cancellation_throws_is_on_cancellation_raised) {
+TEST(protect, an_exception_of_on_cancellation_arrives_as_on_cancellation_raised) {
     std::string seen;
     cancel_one_that_runs([&] {
         try {
@@ -145,7 +145,7 @@ TEST(protect, what_on_cancellation_throws_is_on_cancellation_raised) {
     EXPECT_EQ(seen, "finally raised");
 }
 
-TEST(protect, if_both_clean_ups_throw_the_first_is_told) {
+TEST(protect, if_both_clean_ups_throw_the_first_exception_arrives) {
     bool told = false;
     cancel_one_that_runs([&] {
         try {

@@ -1,4 +1,4 @@
-// The queue that all tasks and threads may use at once.
+// The queue that all tasks and threads may use at the same time.
 
 #include "support/domains.hpp"
 #include "support/race.hpp"
@@ -21,7 +21,7 @@ namespace {
 
 using numbers = std::vector<int>;
 
-TEST(queue, elements_leave_in_the_order_in_which_they_came) {
+TEST(queue, elements_leave_in_the_order_of_their_arrival) {
     miou::queue<int> q;
     EXPECT_TRUE(q.is_empty());
     for (int i = 0; i < 3; ++i)
@@ -58,7 +58,7 @@ TEST(queue, looking_at_all_elements_changes_nothing) {
     EXPECT_EQ(q.length(), 5u);
 }
 
-TEST(queue, dropping_applies_the_function_in_order_and_empties_the_queue_first) {
+TEST(queue, drop_empties_the_queue_and_then_calls_the_function_in_order) {
     miou::queue<std::string> q;
     for (const char* each : {"a", "b"})
         q.enqueue(each);
@@ -84,7 +84,7 @@ TEST(queue, transferring_leaves_an_empty_queue) {
     EXPECT_EQ(q.to_list(), (numbers{9}));
 }
 
-TEST(queue, elements_that_only_move_are_moved) {
+TEST(queue, move_only_elements_are_moved) {
     miou::queue<std::unique_ptr<int>> q;
     for (int i = 0; i < 4; ++i)
         q.enqueue(std::make_unique<int>(i));
@@ -108,9 +108,9 @@ TEST(queue, elements_that_are_left_are_destroyed_with_it) {
     EXPECT_EQ(watched.use_count(), 1);
 }
 
-TEST(queue, what_is_looked_at_stays_as_it_was_while_it_is_removed) {
+TEST(queue, a_walk_sees_elements_unchanged_while_they_are_removed) {
     miou::queue<std::string> q;
-    const std::string long_text(100, 'x'); // longer than what a string keeps in itself
+    const std::string long_text(100, 'x'); // too long for the small-string buffer
     for (int i = 0; i < 4; ++i)
         q.enqueue(long_text);
     int seen = 0;
@@ -127,9 +127,9 @@ TEST(queue, what_is_looked_at_stays_as_it_was_while_it_is_removed) {
     EXPECT_EQ(q.dequeue(), "new");
 }
 
-/// Throws when it is copied or moved the n-th time from now.
+/// Throws at a later copy or move: the one after `intact` others.
 struct brittle {
-    static inline int intact = -1; // endless
+    static inline int intact = -1; // negative: never throws
 
     int value;
     explicit brittle(int v)
@@ -168,7 +168,7 @@ TEST(queue, nothing_is_lost_when_an_element_cannot_be_copied_or_moved) {
             brittle::intact = moves;
             try {
                 operation();
-                break; // it needs no more than that
+                break; // no copy or move threw: there are no more to try
             } catch (const std::runtime_error&) {
                 ++failures;
                 EXPECT_EQ(q.length(), 3u);
@@ -190,7 +190,7 @@ TEST(queue, nothing_is_lost_when_an_element_cannot_be_copied_or_moved) {
     EXPECT_EQ(values_of(q), (numbers{1, 2}));
 }
 
-TEST(queue, nothing_is_lost_when_an_element_that_is_looked_at_cannot_be_copied) {
+TEST(queue, nothing_is_lost_when_an_element_that_a_walk_holds_cannot_be_copied) {
     for (int moves = 0; moves < 2; ++moves) {
         miou::queue<brittle> q;
         for (int i = 0; i < 3; ++i)
@@ -198,7 +198,7 @@ TEST(queue, nothing_is_lost_when_an_element_that_is_looked_at_cannot_be_copied) 
         bool first = true;
         q.iter([&](const brittle&) {
             if (std::exchange(first, false)) {
-                brittle::intact = moves; // the copy, then its move
+                brittle::intact = moves; // the copy is made, then moved
                 EXPECT_THROW(q.dequeue(), std::runtime_error);
             }
         });
@@ -235,7 +235,7 @@ TEST(queue, a_long_one_is_destroyed_on_the_small_stack_of_a_task) {
         constexpr int many = 200'000;
         for (int i = 0; i < many; ++i)
             q.enqueue(i);
-        // All of it is only kept by the walk when that ends.
+        // When the walk ends, only the walk keeps the elements.
         EXPECT_THROW(q.iter([&](int) {
             q.drop([](int) {});
             throw std::runtime_error{"stop"};
@@ -246,23 +246,23 @@ TEST(queue, a_long_one_is_destroyed_on_the_small_stack_of_a_task) {
     });
 }
 
-constexpr int producers_each = 3; // per domain, and as many foreign threads
+constexpr int producers_each = 3; // on each domain, and as many plain threads
 constexpr int per_producer = test::scaled(10'000, 1'000);
 
 struct element {
     int producer;
     int number;
-    std::string text; // a double move or a race would be seen in it
+    std::string text; // would show an element that is moved twice, or a race
 };
 
-/// Counts what each consumer sees: everything once, in order for each producer.
+/// Checks that the consumers see every element once, and in the order of its producer.
 class account {
 public:
     explicit account(int producers)
         : producers_{static_cast<std::size_t>(producers)}
         , taken_(producers_ * per_producer) {}
 
-    /// By one consumer, which sees each producer's elements in order.
+    /// What one consumer takes: the elements of each producer must come in order.
     class consumer {
     public:
         explicit consumer(account& all)
@@ -300,8 +300,8 @@ void produce(miou::queue<element>& q, int producer) {
         q.enqueue({producer, i, account::text_of(i)});
 }
 
-TEST(queue, in_a_storm_of_domains_and_threads_nothing_is_lost_or_doubled_and_producers_keep_order) {
-    const int parties = test::domains() + 2; // the domains, dom0 included, and the threads
+TEST(queue, in_a_storm_every_element_arrives_once_and_in_the_order_of_its_producer) {
+    const int parties = test::domains() + 2; // the domains, dom0 included, and the plain threads
     miou::queue<element> q;
     account all{parties * producers_each};
     std::atomic<bool> looking = true;
@@ -318,7 +318,7 @@ TEST(queue, in_a_storm_of_domains_and_threads_nothing_is_lost_or_doubled_and_pro
     for (int i = 0; i < producers_each; ++i)
         threads.emplace_back([&, i] { produce(q, i); });
     threads.emplace_back([&] { consume([] { std::this_thread::yield(); }); });
-    // Readers make some of the removals copies.
+    // While a reader walks, a removal copies the element instead of moving it.
     threads.emplace_back([&] {
         while (looking) {
             std::vector<int> last(static_cast<std::size_t>(parties * producers_each), -1);
@@ -358,7 +358,7 @@ TEST(queue, in_a_storm_of_domains_and_threads_nothing_is_lost_or_doubled_and_pro
     EXPECT_TRUE(q.is_empty());
 }
 
-TEST(queue, what_threads_drop_and_transfer_at_once_is_all_there_is) {
+TEST(queue, concurrent_drops_and_transfers_take_every_element_once) {
     constexpr int many = 50;
     miou::queue<int> q;
     std::atomic<int> sum = 0;

@@ -1,6 +1,9 @@
-// run: its options, its environment, its ends.
+// `run`: its options, its environment variables, and how it ends.
 
+#include "support/at_end.hpp"
+#include "support/counted.hpp"
 #include "support/domains.hpp"
+#include "support/environment.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
 
@@ -25,29 +28,6 @@ using test::contains;
 using test::domains;
 using test::message_of;
 
-/// Another value of an environment variable, while it lives.
-class environment {
-public:
-    environment(const char* name, const char* value)
-        : name_{name} {
-        if (const char* before = std::getenv(name))
-            before_ = before;
-        ::setenv(name, value, 1);
-    }
-    ~environment() {
-        if (before_)
-            ::setenv(name_, before_->c_str(), 1);
-        else
-            ::unsetenv(name_);
-    }
-    environment(const environment&) = delete;
-    environment& operator=(const environment&) = delete;
-
-private:
-    const char* name_;
-    std::optional<std::string> before_;
-};
-
 TEST(run, returns_what_its_function_returns) {
     EXPECT_EQ(miou::run({.domains = domains()}, [] { return std::string{"value"}; }), "value");
     EXPECT_EQ(miou::run([] { return 3; }), 3);
@@ -61,20 +41,12 @@ TEST(run, throws_what_its_function_throws) {
 
 TEST(run, throws_after_everything_has_unwound) {
     std::atomic<int> open = 0;
-    struct scope {
-        std::atomic<int>& open;
-        explicit scope(std::atomic<int>& counter)
-            : open{counter} {
-            ++open;
-        }
-        ~scope() { --open; }
-    };
     const auto leave_children = [&] {
-        const scope mine{open};
+        const test::counted mine{open};
         std::vector<miou::promise<void>> children;
         for (int i = 0; i < 10; ++i)
             children.push_back(test::anywhere([&] {
-                const scope its{open};
+                const test::counted its{open};
                 test::forever();
             }));
         miou::yield();
@@ -125,15 +97,11 @@ TEST(run, what_a_nested_run_throws_is_an_ordinary_exception) {
 
 TEST(run, may_be_called_by_a_destructor_that_unwinds) {
     int value = 0;
-    struct runs {
-        int& value;
-        ~runs() {
+    const auto unwind = [&] {
+        const test::at_end runs{[&] {
             value = miou::run({.domains = domains()},
                               [] { return miou::await_exn(test::anywhere([] { return 8; })); });
-        }
-    };
-    const auto unwind = [&] {
-        const runs last{value};
+        }};
         throw 1;
     };
     EXPECT_THROW(unwind(), int);
@@ -197,7 +165,7 @@ TEST(run, an_environment_variable_that_is_malformed_or_out_of_range_is_refused) 
     for (const char* name : {"MIOU_DOMAINS", "MIOU_QUANTA", "MIOU_POLL"})
         for (const char* value :
              {"", "x", "1x", " 1", "1 ", "+1", "-1", "0x1", "1.0", "99999999999", "2000000000"}) {
-            const environment bad{name, value};
+            const test::environment_variable bad{name, value};
             bool ran = false;
             const std::string message =
                 message_of<std::invalid_argument>([&] { miou::run([&] { ran = true; }); });
@@ -206,24 +174,24 @@ TEST(run, an_environment_variable_that_is_malformed_or_out_of_range_is_refused) 
             EXPECT_FALSE(ran);
         }
     for (const char* name : {"MIOU_QUANTA", "MIOU_POLL"}) {
-        const environment zero{name, "0"};
+        const test::environment_variable zero{name, "0"};
         EXPECT_THROW(miou::run([] {}), std::invalid_argument);
     }
 }
 
 TEST(run, a_malformed_environment_is_refused_even_where_an_option_overrides_it) {
-    const environment bad{"MIOU_DOMAINS", "many"};
+    const test::environment_variable bad{"MIOU_DOMAINS", "many"};
     EXPECT_THROW(miou::run({.domains = 0}, [] {}), std::invalid_argument);
 }
 
-TEST(run, the_environment_says_how_many_domains_unless_an_option_does) {
-    const environment two{"MIOU_DOMAINS", "2"};
+TEST(run, the_environment_sets_the_number_of_domains_unless_an_option_does) {
+    const test::environment_variable two{"MIOU_DOMAINS", "2"};
     EXPECT_EQ(miou::run([] { return miou::domain::available(); }), 2u);
     EXPECT_EQ(miou::run({.domains = 1}, [] { return miou::domain::available(); }), 1u);
 }
 
-TEST(run, the_environment_says_the_budget_of_a_task) {
-    const environment quanta{"MIOU_QUANTA", "3"};
+TEST(run, the_environment_sets_the_budget_of_a_task) {
+    const test::environment_variable quanta{"MIOU_QUANTA", "3"};
     miou::run({.domains = domains()}, [] {
         bool other_ran = false;
         const auto other = miou::async([&] { other_ran = true; });
@@ -235,9 +203,9 @@ TEST(run, the_environment_says_the_budget_of_a_task) {
     });
 }
 
-TEST(run, any_number_of_tasks_between_two_looks_at_the_system_is_fine) {
+TEST(run, any_number_of_tasks_between_two_polls_is_fine) {
     for (const char* poll : {"1", "2", "1000000000"}) {
-        const environment tasks{"MIOU_POLL", poll};
+        const test::environment_variable tasks{"MIOU_POLL", poll};
         miou::run({.domains = domains()}, [] {
             const auto p = test::anywhere([] {
                 for (int i = 0; i < 20; ++i)
@@ -290,7 +258,7 @@ TEST(run, a_broken_rule_cancels_the_tasks_of_all_domains) {
 }
 
 TEST(run, after_a_broken_rule_no_wait_for_a_child_returns) {
-    // Each waits for a child that breaks a rule, on whichever domain, and must not run on.
+    // Each waits for a child that breaks a rule, on any domain, and must not continue.
     const auto torn_down = [](auto wait) {
         std::atomic<bool> ran_on = false;
         std::atomic<bool> was_cancelled = false;

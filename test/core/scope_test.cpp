@@ -1,6 +1,7 @@
 // Scopes: a child never outlives what it refers to.
 
 #include "miou/miou.hpp"
+#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
@@ -25,23 +26,20 @@ using test::failure;
 constexpr boost::source_location parent_site{"parent.cpp", 11, "parent"};
 constexpr boost::source_location child_site{"child.cpp", 22, "child"};
 
-/// A local of a parent: knows how many children use it.
+/// A local variable of a parent. It counts the children that use it.
 class local {
 public:
     ~local() { EXPECT_EQ(users_, 0) << "a child outlived a local of its parent"; }
 
-    /// What a child does with it: uses it until it is cancelled, and during its clean-up.
+    /// For a child: uses the local until the child is cancelled, and during its clean-up.
     void be_used() {
         ++users_;
         ++started_;
-        struct use {
-            local& of;
-            ~use() {
-                for (int i = 0; i < 3; ++i)
-                    miou::yield(); // during unwinding: not cancellable
-                --of.users_;
-            }
-        } const during{*this};
+        const test::at_end clean_up{[&] {
+            for (int i = 0; i < 3; ++i)
+                miou::yield(); // cannot be cancelled during unwinding
+            --users_;
+        }};
         miou::trigger never;
         if (const std::exception_ptr stop = never.await())
             std::rethrow_exception(stop);
@@ -58,7 +56,7 @@ private:
     std::atomic<int> started_ = 0;
 };
 
-/// Runs `fn`, which must end the run with a broken rule 1, and returns the message.
+/// Runs `fn`, which must break rule 1, and returns the message of the exception.
 template <class F>
 std::string message_of_rule_1(F fn, int domains = test::domains()) {
     try {
@@ -209,7 +207,7 @@ TEST(scope, dropping_the_last_handle_of_an_unfinished_child_cancels_it_waits_and
     expect_named(message, "parent.cpp:11", "child.cpp:22");
 }
 
-TEST(scope, the_same_holds_for_a_child_on_another_domain) {
+TEST(scope, dropping_the_last_handle_of_a_child_on_another_domain_does_the_same) {
     const std::string message = message_of_rule_1(
         [] {
             local mine;
@@ -271,7 +269,7 @@ TEST(scope, a_child_that_finished_but_was_never_awaited_breaks_rule_1) {
                  "parent.cpp:11", "child.cpp:22");
 }
 
-TEST(scope, so_does_a_child_that_failed_but_was_never_awaited) {
+TEST(scope, a_child_that_failed_but_was_never_awaited_breaks_rule_1) {
     expect_named(message_of_rule_1([] {
                      const auto child = anywhere([] { throw failure{}; });
                      while (child.state() == miou::promise_state::running)
@@ -316,7 +314,7 @@ TEST(scope, a_handle_that_is_not_the_last_one_may_be_dropped) {
     });
 }
 
-TEST(scope, handles_in_vectors_and_optionals_and_moved_ones_are_the_same_handle) {
+TEST(scope, handles_may_be_moved_and_kept_in_containers) {
     miou::run({.domains = test::domains()}, [] {
         std::vector<miou::promise<int>> many;
         for (int i = 0; i < 100; ++i) // the vector reallocates meanwhile
@@ -336,7 +334,7 @@ TEST(scope, handles_in_vectors_and_optionals_and_moved_ones_are_the_same_handle)
     });
 }
 
-TEST(scope, an_assignment_over_the_last_handle_of_an_unfinished_child_drops_it) {
+TEST(scope, assigning_over_the_last_handle_of_an_unfinished_child_drops_it) {
     EXPECT_FALSE(message_of_rule_1([] {
                      local mine;
                      auto child = miou::async([&] { mine.be_used(); });

@@ -1,4 +1,4 @@
-// Lists whose elements can be removed from within.
+// Lists from which elements can be removed by their nodes.
 
 #include "miou/sequence.hpp"
 
@@ -17,7 +17,7 @@ using enum miou::direction;
 using numbers = std::vector<int>;
 using node = miou::sequence<int>::node;
 
-/// Fills `s` with 0 .. n-1 and returns the nodes.
+/// Adds the numbers from 0 to n-1 and returns their nodes.
 std::vector<node> fill(miou::sequence<int>& s, int n) {
     std::vector<node> nodes;
     for (int i = 0; i < n; ++i)
@@ -73,11 +73,11 @@ TEST(sequence, removing_a_node_again_does_nothing) {
     nodes[1].remove();
     EXPECT_EQ(s.to_list(), (numbers{0, 2}));
     EXPECT_EQ(s.take(left), 0);
-    nodes[0].remove(); // it was taken
+    nodes[0].remove(); // it has been taken
     EXPECT_EQ(s.to_list(), (numbers{2}));
 }
 
-TEST(sequence, a_node_keeps_its_value_when_it_is_out) {
+TEST(sequence, a_removed_node_keeps_its_value) {
     miou::sequence<std::string> s;
     const auto n = s.add(right, "value");
     n.data() += "!";
@@ -109,7 +109,7 @@ TEST(sequence, dropping_removes_every_node) {
     EXPECT_EQ(s.to_list(), (numbers{7}));
 }
 
-TEST(sequence, values_die_with_the_last_that_knows_them) {
+TEST(sequence, a_value_is_destroyed_with_its_last_owner) {
     const auto watched = std::make_shared<int>(0);
     {
         miou::sequence<std::shared_ptr<int>> s;
@@ -127,7 +127,7 @@ TEST(sequence, values_die_with_the_last_that_knows_them) {
     EXPECT_EQ(watched.use_count(), 1);
 }
 
-TEST(sequence, exists_asks_from_the_left_until_it_is_told_yes) {
+TEST(sequence, exists_tests_from_the_left_until_one_matches) {
     miou::sequence<int> s;
     fill(s, 5);
     numbers asked;
@@ -177,7 +177,7 @@ TEST(sequence, a_walk_may_drop_everything) {
     EXPECT_TRUE(s.is_empty());
 }
 
-TEST(sequence, elements_that_only_move_are_moved) {
+TEST(sequence, move_only_elements_are_moved) {
     miou::sequence<std::unique_ptr<int>> s;
     s.add(left, std::make_unique<int>(1));
     const auto n = s.add(left, std::make_unique<int>(2));

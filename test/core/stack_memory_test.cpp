@@ -1,7 +1,8 @@
-// The memory of stacks: given back, and never fatal to be without.
+// The memory of stacks is given back, and a lack of it is never fatal.
 
 #include "miou/miou.hpp"
 #include "support/address_space.hpp"
+#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/parking_lot.hpp"
 #include "support/process.hpp"
@@ -29,7 +30,7 @@ namespace {
 
 using test::kib;
 
-/// A system that finds nothing, sleeps until it is interrupted, and tells when it is about to.
+/// A system without events. It sleeps until it is interrupted, and says when it is about to sleep.
 class idle_watch {
 public:
     miou::events events() {
@@ -53,7 +54,7 @@ public:
                     },
                 .finaliser = {}};
     }
-    /// Waits until the domain has had nothing to do.
+    /// Blocks the calling thread until the domain has gone to sleep.
     void wait() {
         miou::trigger idle;
         {
@@ -74,7 +75,7 @@ private:
     std::shared_ptr<state> shared_ = std::make_shared<state>();
 };
 
-TEST(stack, memory_goes_back_when_the_domain_idles_after_a_storm) {
+TEST(stack, memory_is_given_back_when_the_domain_idles_after_a_storm) {
     constexpr std::size_t count = test::scaled(20'000, 700);
     constexpr std::size_t megabyte = 1024 * kib;
     std::vector<idle_watch> watches(static_cast<std::size_t>(test::domains()) + 1);
@@ -106,13 +107,13 @@ TEST(stack, memory_goes_back_when_the_domain_idles_after_a_storm) {
                       const bool away = round % 2 != 0 && miou::domain::available() > 0;
                       const auto child = away ? miou::call(storm) : miou::async(storm);
                       const auto [peak, rest] = miou::await_exn(child);
-                      // Shadow memory does not go back, and grows meanwhile.
+                      // Shadow memory grows meanwhile, and is not given back.
                       if (!TEST_SANITIZED) {
                           EXPECT_LT(rest + count * 3 * kib, peak + megabyte);
                       }
                       rests.push_back(rest);
                   }
-                  // By the second round each kind of domain has had its first storm.
+                  // After the second round every domain has had its first storm.
                   for (std::size_t i = 2; i < rests.size(); ++i)
                       EXPECT_LT(rests[i], rests[1] + test::scaled(16, 64) * megabyte) << i;
               });
@@ -123,7 +124,7 @@ TEST(stack, memory_goes_back_when_the_domain_idles_after_a_storm) {
 // The sanitizers' own allocators end the process when they get no memory.
 #if !TEST_SANITIZED
 
-/// Leaves the heap room of its own: what is short are stacks.
+/// Reserves memory for the heap, so that only stacks lack memory.
 void keep_heap(std::size_t bytes) {
     if (bytes == 0)
         return;
@@ -156,8 +157,8 @@ void classify(const miou::result<void>& outcome, counts& seen) {
     }
 }
 
-/// Parks so many tasks that there is no memory for all the stacks; then lets them go. Ends the
-/// process: 0 if all went as it should.
+/// Parks more tasks than there is memory for stacks, then lets them go or cancels them. Ends the
+/// process, with status 0 if everything went as it should.
 [[noreturn]] void park_too_many(int count, std::size_t heap, bool cancel_them) {
     counts seen;
     int after = 0;
@@ -168,10 +169,7 @@ void classify(const miou::result<void>& outcome, counts& seen) {
         tasks.reserve(static_cast<std::size_t>(count));
         for (int i = 0; i < count; ++i)
             tasks.push_back(miou::async([&] {
-                struct sentinel {
-                    counts& in;
-                    ~sentinel() { ++in.unwound; }
-                } const sentinel{seen};
+                const test::at_end unwinding{[&] { ++seen.unwound; }};
                 ++seen.started;
                 lot.park();
             }));
@@ -182,7 +180,7 @@ void classify(const miou::result<void>& outcome, counts& seen) {
                 return each.state() != miou::promise_state::running;
             });
         };
-        // All have had their turn once those that found no stack have failed.
+        // Every task has had its turn once all tasks without a stack have failed.
         for (int turns = 0; turns < 3 * count && !settled(); ++turns)
             miou::yield();
         if (cancel_them) {
@@ -194,7 +192,7 @@ void classify(const miou::result<void>& outcome, counts& seen) {
         }
         for (const auto& task : tasks)
             classify(miou::await(task), seen);
-        // What was given back serves others.
+        // The memory that was given back serves another task.
         const auto another = miou::async([] { return 17; });
         after = miou::await_exn(another);
     });
@@ -258,8 +256,7 @@ TEST_F(stack_shortage_death_test, a_called_task_without_a_stack_fails_as_well) {
     EXPECT_EXIT(call_too_many(), testing::ExitedWithCode(0), "");
 }
 
-TEST_F(stack_shortage_death_test,
-       stacks_leave_enough_memory_for_the_exceptions_of_those_that_fail) {
+TEST_F(stack_shortage_death_test, stacks_leave_enough_memory_for_the_exceptions_of_failing_tasks) {
     EXPECT_EXIT(park_too_many(20'000, 0, false), testing::ExitedWithCode(0), "");
 }
 

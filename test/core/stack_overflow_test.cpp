@@ -27,7 +27,7 @@ using test::kib;
     return recurse(mine, depth - 1) + mine[0];
 }
 
-/// Writes to the far end of a frame of `size` bytes only.
+/// Writes only to the far end of a frame of `size` bytes.
 [[gnu::noinline]] int far_end_of_a_frame(std::size_t size) {
     auto* const frame = static_cast<volatile char*>(__builtin_alloca(size));
     frame[0] = 1;
@@ -40,7 +40,7 @@ using test::kib;
     return frame[begin];
 }
 
-/// Runs `fn` in a task that has the stacks of others, parked, right below its own.
+/// Runs `fn` in a task whose stack lies directly above the stacks of parked tasks.
 template <class F>
 void run_above_others(F fn) {
     miou::run({.domains = 0}, [&] {
@@ -53,9 +53,9 @@ void run_above_others(F fn) {
     });
 }
 
-/// What is said of an overflow of a task that this file spawned.
+/// The report of an overflow in a task that this file spawned.
 #if TEST_SANITIZED
-constexpr const char* report = ""; // the sanitizer's own, if it has one
+constexpr const char* report = ""; // the sanitizer reports in its own way, or not at all
 #else
 constexpr const char* report =
     "miou: stack overflow in task [0-9]+ \\(spawned at [^ ]*stack_overflow_test.cpp:[0-9]+\\)\n";
@@ -73,7 +73,7 @@ TEST(stack_overflow_death_test, a_large_frame_does_not_step_over_the_guard_page)
     EXPECT_DEATH(run_above_others([&] { far_end_of_an_array(begin); }), report);
 }
 
-TEST(stack_overflow_death_test, nor_does_one_on_another_domain_or_in_a_nested_run) {
+TEST(stack_overflow_death_test, a_large_frame_is_caught_on_another_domain_and_in_a_nested_run) {
     volatile std::size_t size = 700 * kib;
     const auto call = [](auto fn) { miou::await_exn(miou::call([&] { fn(); })); };
     const auto overflow = [&] { far_end_of_a_frame(size); };
@@ -84,7 +84,7 @@ TEST(stack_overflow_death_test, nor_does_one_on_another_domain_or_in_a_nested_ru
 
 // --- The handler of SIGSEGV ----------------------------------------------------------------------
 
-// The sanitizers have one of their own.
+// The sanitizers install a handler of their own.
 #if !TEST_SANITIZED
 
 void overflow() {
@@ -140,7 +140,8 @@ TEST(stack_overflow_death_test, the_guard_page_of_another_task_is_not_an_overflo
                         lot.park();
                     });
                     miou::yield();
-                    for (volatile const char* at = other;; at -= kib) // down to the guard page
+                    for (volatile const char* at = other;;
+                         at -= kib) // until it reaches the guard page
                         static_cast<void>(*at);
                 }),
                 killed_by_segv, "^$");
@@ -177,20 +178,20 @@ TEST(stack_overflow_death_test, a_run_after_or_beside_another_one_reports_too) {
                 killed_by_segv, only_the_report);
 }
 
-/// Standard error becomes the end of a pipe to which nothing can be written.
+/// Makes standard error a full pipe, to which nothing can be written.
 void make_standard_error_useless(bool closed) {
     int ends[2] = {};
     ASSERT_EQ(::pipe2(ends, O_NONBLOCK), 0);
     const std::vector<char> piece(64 * kib);
     while (::write(ends[1], piece.data(), piece.size()) > 0) {
     }
-    ::fcntl(ends[1], F_SETFL, 0); // a write waits
+    ::fcntl(ends[1], F_SETFL, 0); // a write blocks
     ::dup2(ends[1], STDERR_FILENO);
     if (closed)
         ::close(ends[0]);
 }
 
-TEST(stack_overflow_death_test, who_does_not_read_the_report_changes_nothing) {
+TEST(stack_overflow_death_test, a_report_that_nobody_reads_changes_nothing) {
     for (const bool closed : {false, true})
         EXPECT_EXIT(run([closed] {
                         make_standard_error_useless(closed);
@@ -224,7 +225,7 @@ void handle_segv_by(void (*handler)(int)) {
     ::sigaction(SIGSEGV, &action, nullptr);
 }
 
-TEST(stack_overflow_death_test, who_handles_the_signal_does_so_alone) {
+TEST(stack_overflow_death_test, a_handler_of_the_user_replaces_the_report) {
     const auto handled = [](auto fn) {
         handle_segv_by(&theirs);
         run(fn);
@@ -233,7 +234,7 @@ TEST(stack_overflow_death_test, who_handles_the_signal_does_so_alone) {
     EXPECT_EXIT(handled(&write_to_null), testing::ExitedWithCode(17), "^$");
 }
 
-TEST(stack_overflow, what_the_user_has_installed_before_or_meanwhile_stays) {
+TEST(stack_overflow, a_handler_that_the_user_installs_before_or_meanwhile_stays) {
     std::vector<char> memory(64 * kib);
     for (void (*const handler)(int) : {&theirs, SIG_IGN}) {
         run([&] {
@@ -261,7 +262,7 @@ TEST(stack_overflow, what_the_user_has_installed_before_or_meanwhile_stays) {
 
 struct sigaction before_theirs {};
 
-TEST(stack_overflow_death_test, a_handler_of_the_user_may_go_on_to_the_one_before) {
+TEST(stack_overflow_death_test, a_handler_of_the_user_may_call_the_previous_one) {
     EXPECT_EXIT(run([] {
                     before_theirs = segv_action();
                     struct sigaction action = before_theirs;
@@ -275,7 +276,7 @@ TEST(stack_overflow_death_test, a_handler_of_the_user_may_go_on_to_the_one_befor
                 killed_by_segv, std::string{"^theirs\n"} + report + "$");
 }
 
-TEST(stack_overflow_death_test, the_action_of_a_run_does_no_harm_after_it) {
+TEST(stack_overflow_death_test, the_signal_action_of_a_run_does_no_harm_after_the_run) {
     const auto give_back = [] {
         struct sigaction during {};
         run([&] { during = segv_action(); });

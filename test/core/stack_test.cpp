@@ -1,4 +1,4 @@
-// Stacks: each one guarded, and large enough.
+// Every stack has a guard page, and is large enough.
 
 #include "miou/miou.hpp"
 #include "support/domains.hpp"
@@ -26,7 +26,7 @@ std::uintptr_t page_size() {
     return size;
 }
 
-/// Whether the byte at `address` can be read; asks the kernel, which does not fault.
+/// Whether the byte at `address` can be read. It asks the kernel, so it cannot fault.
 bool accessible(std::uintptr_t address) {
     char byte = 0;
     const iovec local{&byte, 1};
@@ -38,7 +38,7 @@ std::uintptr_t page_of(std::uintptr_t address) {
     return address - address % page_size();
 }
 
-/// The address of the first inaccessible page below `address`; null if there is none within
+/// The address of the first inaccessible page below `address`, or 0 if there is none within
 /// `range`.
 std::uintptr_t guard_below(std::uintptr_t address, std::size_t range) {
     std::uintptr_t page = page_of(address);
@@ -48,12 +48,11 @@ std::uintptr_t guard_below(std::uintptr_t address, std::size_t range) {
     return 0;
 }
 
-/// Checks that there is one below each of `addresses`, and above the next lower one of them.
+/// Checks that there is a guard page between any two neighbours of `addresses`, and one below all.
 void check_guard_pages(std::vector<std::uintptr_t> addresses) {
     constexpr std::size_t range = 300 * kib;
     std::sort(addresses.begin(), addresses.end());
-    // As many pages below as the first one has its guard page, most have theirs: a guess that saves
-    // system calls.
+    // Most stacks have their guard page at the same distance: trying that first saves system calls.
     const std::uintptr_t distance = page_of(addresses[0]) - guard_below(addresses[0], range);
     std::uintptr_t below = 0;
     for (const std::uintptr_t address : addresses) {
@@ -66,12 +65,12 @@ void check_guard_pages(std::vector<std::uintptr_t> addresses) {
     }
 }
 
-// Not inlined, so that the address is one of the caller's stack.
+// It is not inlined, so the address is in the caller's stack.
 [[gnu::noinline]] std::uintptr_t here() {
     return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
 }
 
-/// Runs `fn` in a task on every domain, all at once.
+/// Runs `fn` in a task on every domain, all at the same time.
 template <class F>
 void on_every_domain(F fn) {
     std::vector<miou::promise<void>> tasks;
@@ -108,7 +107,7 @@ TEST(stack, every_one_of_a_hundred_thousand_stacks_has_a_guard_page_of_its_own) 
     });
 }
 
-TEST(stack, the_guard_pages_stay_when_the_memory_of_stacks_was_given_back_and_is_reused) {
+TEST(stack, guard_pages_stay_when_the_memory_of_stacks_is_given_back_and_reused) {
     miou::run({.domains = 0}, [] {
         std::vector<std::uintptr_t> addresses;
         for (int round = 0; round < 3; ++round) {
@@ -142,7 +141,7 @@ TEST(stack, the_guard_pages_stay_when_the_memory_of_stacks_was_given_back_and_is
     return true;
 }
 
-TEST(stack, a_frame_of_100_kib_fits_and_is_nobody_elses) {
+TEST(stack, a_frame_of_100_kib_fits_and_no_other_task_touches_it) {
     miou::run({.domains = test::domains()}, [] {
         on_every_domain([] {
             std::vector<miou::promise<bool>> tasks;

@@ -1,7 +1,9 @@
-// Storms of cancellation over everything that can be waited for: nothing is lost, nothing is handed
-// over twice, nothing hangs.
+// Storms of cancellations while tasks wait in every way there is: nothing is lost, nothing is
+// handed over twice, and nothing hangs.
 
 #include "miou/miou.hpp"
+#include "support/at_end.hpp"
+#include "support/counted.hpp"
 #include "support/domains.hpp"
 #include "support/sanitized.hpp"
 
@@ -21,7 +23,7 @@
 namespace {
 
 constexpr int rounds = test::scaled(30, 10);
-constexpr int victims = 12; // at once, on each domain
+constexpr int victims = 12; // tasks at the same time, on each domain
 
 void wait_for(miou::trigger& t) {
     if (const std::exception_ptr stop = t.await())
@@ -33,7 +35,7 @@ void yield_times(unsigned n) {
         miou::yield();
 }
 
-/// Runs `fn(domain)` in a task on every domain, all at once, as the root of a run.
+/// Runs `fn(domain)` in a task on every domain, all at the same time, in a run of its own.
 template <class F>
 void on_every_domain(F fn) {
     miou::run({.domains = test::domains()}, [&] {
@@ -47,8 +49,8 @@ void on_every_domain(F fn) {
     });
 }
 
-/// Again and again: spawns tasks that run `fn`, lets them get somewhere, and cancels them in
-/// another order, one half one by one and the other by cancelling their parent.
+/// Spawns tasks that run `fn`, lets them run for a moment, and cancels them in a random order: one
+/// half of them one by one, the other half by cancelling their parent. Repeats that `times` times.
 template <class F>
 void storm(unsigned seed, F fn, int times = rounds) {
     std::minstd_rand random{seed + 1};
@@ -74,7 +76,7 @@ void storm(unsigned seed, F fn, int times = rounds) {
     }
 }
 
-/// A thread that runs `fn` until it is told to stop, or once more after that.
+/// A thread that calls `fn` at least once, and repeatedly until this is destroyed.
 template <class F>
 class foreign_thread {
 public:
@@ -95,22 +97,16 @@ private:
     std::thread thread_;
 };
 
-/// What a mutex protects: finds out whether two are inside.
+/// What a mutex protects. It notices if two tasks are inside at the same time.
 struct protected_state {
     miou::mutex guard;
     std::atomic<bool> occupied = false;
-    long entries = 0; // not atomic: the thread sanitizer watches it
+    long entries = 0; // not atomic, so that the thread sanitizer watches it
 
     void enter(bool stay) {
         const std::scoped_lock held{guard};
-        const struct presence {
-            std::atomic<bool>& flag;
-            explicit presence(std::atomic<bool>& f)
-                : flag{f} {
-                EXPECT_FALSE(flag.exchange(true));
-            }
-            ~presence() { flag = false; }
-        } inside{occupied};
+        EXPECT_FALSE(occupied.exchange(true));
+        const test::at_end leaving{[&] { occupied = false; }};
         ++entries;
         if (stay)
             miou::yield();
@@ -130,7 +126,7 @@ TEST(storm, a_mutex_has_one_owner_at_a_time_and_is_free_in_the_end) {
                 for (;;)
                     shared.enter(true);
             });
-            // Those that nobody cancels all get it.
+            // The tasks that are not cancelled all get it.
             std::vector<miou::promise<void>> survivors;
             for (int i = 0; i < victims; ++i)
                 survivors.push_back(miou::async([&] {
@@ -191,11 +187,11 @@ TEST(storm, a_signal_of_a_condition_that_hits_a_cancelled_task_goes_to_another) 
             changed.broadcast();
         return true;
     };
-    // One signal for each token, no more: a lost one leaves a token that nobody takes.
+    // Exactly one signal for each token: if one were lost, a token would remain.
     std::thread producer{[&] {
         for (long produced = 0; produced < total; std::this_thread::yield()) {
             const std::scoped_lock held{guard};
-            // A few at a time, so that the storm is not over before it begins.
+            // A few at a time, so that the storm does not end too early.
             for (; tokens < 16 && produced < total; ++produced) {
                 ++tokens;
                 changed.signal();
@@ -218,7 +214,7 @@ TEST(storm, a_signal_of_a_condition_that_hits_a_cancelled_task_goes_to_another) 
     EXPECT_EQ(tokens, 0);
 }
 
-TEST(storm, a_broadcast_reaches_everyone_who_is_left) {
+TEST(storm, a_broadcast_reaches_every_waiter_that_is_left) {
     miou::mutex guard;
     miou::condition changed;
     long generation = 0;
@@ -245,7 +241,7 @@ TEST(storm, a_broadcast_reaches_everyone_who_is_left) {
     });
 }
 
-TEST(storm, a_trigger_is_awaited_to_its_signal_or_to_the_cancellation_and_never_both) {
+TEST(storm, a_wait_for_a_trigger_ends_by_the_signal_or_the_cancellation_and_never_by_both) {
     on_every_domain([](unsigned domain) {
         std::minstd_rand random{domain + 1};
         for (int round = 0; round < rounds; ++round) {
@@ -269,13 +265,13 @@ TEST(storm, a_trigger_is_awaited_to_its_signal_or_to_the_cancellation_and_never_
                 miou::cancel(task);
             signaler.join();
             EXPECT_EQ(started, ended);
-            for (miou::trigger& each : triggers) // whatever happened before
+            for (miou::trigger& each : triggers) // some were signaled before
                 EXPECT_EQ(each.await(), nullptr);
         }
     });
 }
 
-TEST(storm, a_trigger_may_die_as_soon_as_it_was_awaited) {
+TEST(storm, a_trigger_may_be_destroyed_as_soon_as_its_wait_has_ended) {
     on_every_domain([](unsigned) {
         std::atomic<miou::trigger*> next = nullptr;
         const foreign_thread signaler{[&] {
@@ -290,7 +286,7 @@ TEST(storm, a_trigger_may_die_as_soon_as_it_was_awaited) {
     });
 }
 
-TEST(storm, a_computation_has_one_outcome_that_reaches_everyone_who_is_left) {
+TEST(storm, a_computation_has_one_outcome_that_reaches_every_waiter_that_is_left) {
     on_every_domain([](unsigned domain) {
         for (int round = 0; round < rounds; ++round) {
             const miou::computation<std::string> result;
@@ -335,14 +331,8 @@ TEST(storm, a_lazy_is_computed_to_its_end_once_however_many_forcers_are_cancelle
     std::atomic<int> finished = 0;
     std::atomic<bool> may_finish = false;
     auto value = miou::lazy<int>::from_fun([&] {
-        const struct presence {
-            std::atomic<int>& count;
-            explicit presence(std::atomic<int>& c)
-                : count{c} {
-                EXPECT_EQ(++count, 1);
-            }
-            ~presence() { --count; }
-        } inside{computing};
+        EXPECT_EQ(++computing, 1);
+        const test::at_end leaving{[&] { --computing; }};
         while (!may_finish)
             miou::yield();
         ++finished;
@@ -350,7 +340,7 @@ TEST(storm, a_lazy_is_computed_to_its_end_once_however_many_forcers_are_cancelle
     });
     std::atomic<int> storms = test::domains() + 1;
     on_every_domain([&](unsigned domain) {
-        // This one goes through the whole storm.
+        // This task waits through the whole storm.
         const auto survivor = miou::async([&] { return value.force(); });
         storm(domain, [&] { EXPECT_EQ(value.force(), 9); });
         if (--storms == 0)
@@ -361,7 +351,7 @@ TEST(storm, a_lazy_is_computed_to_its_end_once_however_many_forcers_are_cancelle
     EXPECT_EQ(value.force(), 9);
 }
 
-TEST(storm, a_lazy_of_which_every_forcer_is_cancelled_can_still_be_forced) {
+TEST(storm, a_lazy_whose_forcers_are_all_cancelled_can_still_be_forced) {
     std::atomic<bool> endless = true;
     auto value = miou::lazy<int>::from_fun([&] {
         while (endless)
@@ -379,19 +369,11 @@ TEST(storm, a_lazy_of_which_every_forcer_is_cancelled_can_still_be_forced) {
 
 TEST(storm, orphans_are_all_unwound_with_the_tasks_that_own_them) {
     std::atomic<int> alive = 0;
-    struct presence {
-        std::atomic<int>& count;
-        explicit presence(std::atomic<int>& c)
-            : count{c} {
-            ++count;
-        }
-        ~presence() { --count; }
-    };
     on_every_domain([&](unsigned domain) {
         const auto collect = [&] {
             miou::orphans<int> mine;
             const auto child = [&alive](int i) {
-                const presence here{alive};
+                const test::counted here{alive};
                 if (i % 3 == 0) {
                     miou::trigger never;
                     wait_for(never);
@@ -417,11 +399,7 @@ TEST(storm, whole_trees_over_all_domains_are_unwound_while_they_grow) {
     struct tree {
         std::atomic<int>& alive;
         void grow(int depth) const {
-            ++alive;
-            const struct count {
-                std::atomic<int>& of;
-                ~count() { --of; }
-            } counted{alive};
+            const test::counted here{alive};
             std::vector<miou::promise<void>> branches;
             for (int i = 0; depth > 0 && i < 3; ++i)
                 if (i == 0 && miou::domain::available() >= 2)

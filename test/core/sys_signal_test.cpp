@@ -49,7 +49,7 @@ TEST(sys_signal, a_handler_is_a_task_on_dom0) {
     });
 }
 
-TEST(sys_signal, it_is_handled_on_dom0_wherever_it_was_set_and_raised) {
+TEST(sys_signal, it_is_handled_on_dom0_wherever_it_is_set_and_raised) {
     miou::run({.domains = domains()}, [] {
         std::atomic<bool> handled = false;
         const auto handler = [&](int) {
@@ -71,7 +71,8 @@ TEST(sys_signal, it_wakes_a_sleeping_domain) {
         miou::trigger handled;
         miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { handled.signal(); }));
         const std::jthread raiser{[] {
-            // A thread that is about to end must not get it: thread sanitizer would keep it.
+            // A thread that is about to end must not get the signal: the thread sanitizer would
+            // keep it.
             sigset_t all;
             ::sigfillset(&all);
             ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
@@ -95,7 +96,7 @@ TEST(sys_signal, a_burst_is_handled_once_for_each_delivery) {
     });
 }
 
-TEST(sys_signal, the_previous_behaviour_is_returned_and_may_be_given_back) {
+TEST(sys_signal, the_previous_behaviour_is_returned_and_may_be_set_again) {
     miou::run({.domains = domains()}, [] {
         std::string seen;
         EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_ignore()).is_default());
@@ -133,7 +134,7 @@ TEST(sys_signal, a_handler_may_replace_itself) {
     });
 }
 
-TEST(sys_signal, what_was_there_is_restored_after_the_run) {
+TEST(sys_signal, the_previous_behaviour_is_restored_after_the_run) {
     const auto foreign = +[](int) {};
     struct sigaction action = {};
     action.sa_handler = foreign;
@@ -155,7 +156,7 @@ TEST(sys_signal, what_was_there_is_restored_after_the_run) {
     ::sigaction(SIGUSR1, &action, nullptr);
 }
 
-TEST(sys_signal, what_a_handler_throws_is_logged_and_ends_nothing) {
+TEST(sys_signal, an_exception_of_a_handler_is_logged_and_ends_nothing) {
     std::atomic<bool> logged = false;
     miou::logs::set_sink([&](miou::logs::level, std::string_view line) {
         logged = line.find("the handler threw") != line.npos;
@@ -228,7 +229,7 @@ TEST(sys_signal, a_number_that_is_no_signal_or_cannot_be_handled_is_refused) {
     });
 }
 
-TEST(sys_signal, outside_of_tasks_a_function_is_kept_for_the_next_run) {
+TEST(sys_signal, a_function_set_outside_of_tasks_is_kept_for_the_next_run) {
     int seen = 0;
     EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { ++seen; })).is_default());
     EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
@@ -237,12 +238,12 @@ TEST(sys_signal, outside_of_tasks_a_function_is_kept_for_the_next_run) {
         test::yield_until([&] { return seen == 1; });
     });
     EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
-    miou::run({.domains = domains()}, [] { // but not for the one after
+    miou::run({.domains = domains()}, [] { // not for the run after the next one
         EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_default()).is_default());
     });
 }
 
-TEST(sys_signal, what_is_kept_for_the_next_run_is_replaced_by_what_is_set_after_it) {
+TEST(sys_signal, a_function_kept_for_the_next_run_is_replaced_by_a_later_one) {
     std::string seen;
     miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { seen += "first "; }));
     const auto first =
@@ -261,7 +262,7 @@ TEST(sys_signal, what_is_kept_for_the_next_run_is_replaced_by_what_is_set_after_
     EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_default()).is_ignore());
 }
 
-TEST(sys_signal, a_run_that_could_not_start_leaves_what_is_kept_for_the_next_one) {
+TEST(sys_signal, a_run_that_cannot_start_leaves_the_kept_function_for_the_next_one) {
     bool handled = false;
     miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { handled = true; }));
     EXPECT_THROW(miou::run({.domains = domains(),
@@ -274,7 +275,7 @@ TEST(sys_signal, a_run_that_could_not_start_leaves_what_is_kept_for_the_next_one
     });
 }
 
-TEST(sys_signal, a_function_of_a_run_cannot_be_given_back_outside_of_tasks) {
+TEST(sys_signal, a_function_of_a_run_cannot_be_set_again_outside_of_tasks) {
     miou::run({.domains = domains()}, [] {
         miou::sys_signal(SIGUSR1, miou::signal_handle([](int) {}));
         const auto of_the_run = miou::sys_signal(SIGUSR1, miou::signal_ignore());
@@ -285,7 +286,7 @@ TEST(sys_signal, a_function_of_a_run_cannot_be_given_back_outside_of_tasks) {
     });
 }
 
-TEST(sys_signal, a_nested_run_gives_a_signal_back_to_the_run_that_had_it) {
+TEST(sys_signal, a_nested_run_gives_a_signal_back_to_the_outer_run) {
     int outer = 0;
     int inner = 0;
     miou::run({.domains = domains()}, [&] {
@@ -300,7 +301,7 @@ TEST(sys_signal, a_nested_run_gives_a_signal_back_to_the_run_that_had_it) {
             ::raise(SIGUSR1);
         });
         test::yield_until([&] { return outer == 1; });
-        miou::run({.domains = domains()}, [&] { // at its end, too
+        miou::run({.domains = domains()}, [&] { // also at the end of the run
             miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { ++inner; }));
         });
         ::raise(SIGUSR1);
@@ -326,7 +327,7 @@ TEST(sys_signal, a_nested_run_cannot_call_the_function_of_a_run_that_is_over) {
     EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_default()).is_ignore());
 }
 
-TEST(sys_signal, what_a_nested_run_sets_above_the_function_of_another_lasts_until_its_end) {
+TEST(sys_signal, what_a_nested_run_sets_lasts_until_its_end) {
     miou::run({.domains = domains()}, [&] {
         int handled = 0;
         miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { ++handled; }));
@@ -342,7 +343,7 @@ TEST(sys_signal, what_a_nested_run_sets_above_the_function_of_another_lasts_unti
     EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
 }
 
-TEST(sys_signal, runs_that_end_in_any_order_restore_what_was_there) {
+TEST(sys_signal, runs_restore_the_previous_behaviour_in_whatever_order_they_end) {
     std::signal(SIGUSR1, SIG_IGN);
     std::latch first_has_it{1};
     std::latch second_has_it{1};
@@ -366,7 +367,7 @@ TEST(sys_signal, runs_that_end_in_any_order_restore_what_was_there) {
     std::signal(SIGUSR1, SIG_DFL);
 }
 
-TEST(sys_signal, what_somebody_else_has_set_meanwhile_stays) {
+TEST(sys_signal, what_other_code_sets_meanwhile_stays) {
     miou::run({.domains = domains()}, [] {
         miou::sys_signal(SIGUSR1, miou::signal_handle([](int) {}));
         std::signal(SIGUSR1, SIG_IGN);
@@ -375,7 +376,7 @@ TEST(sys_signal, what_somebody_else_has_set_meanwhile_stays) {
     std::signal(SIGUSR1, SIG_DFL);
 }
 
-TEST(sys_signal, what_was_delivered_is_handled_though_the_function_is_replaced) {
+TEST(sys_signal, a_delivered_signal_is_handled_although_its_function_is_replaced) {
     miou::run({.domains = domains()}, [] {
         int handled = 0;
         const auto count = miou::signal_handle([&](int) { ++handled; });
@@ -391,7 +392,7 @@ TEST(sys_signal, what_was_delivered_is_handled_though_the_function_is_replaced) 
     });
 }
 
-TEST(sys_signal, none_is_lost_while_functions_are_set) {
+TEST(sys_signal, no_signal_is_lost_while_functions_are_set) {
     static constexpr int wanted = test::scaled(5000, 500);
     miou::run({.domains = domains()}, [] {
         int handled = 0;
@@ -437,7 +438,7 @@ static_assert(may_handle<void (*)(int)>);
 static_assert(!may_handle<void (*)()>, "it is told the number");
 static_assert(!may_handle<bool (*)(int)>, "nobody would see what it returns");
 
-TEST(sys_signal, several_runs_at_once_may_each_handle_their_own) {
+TEST(sys_signal, several_runs_at_once_may_each_handle_a_signal_of_their_own) {
     const auto handle = [](int number) {
         for (int i = 0; i < 20; ++i)
             miou::run({.domains = 0}, [number] {

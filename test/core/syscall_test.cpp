@@ -1,4 +1,4 @@
-// Suspension points of a system, with a virtual clock as the system.
+// Suspensions in a system. The system of most tests is a virtual clock.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -30,7 +30,7 @@ using test::domains;
 using test::failed_with;
 using test::message_of;
 
-TEST(syscall, a_failing_task_cancels_those_of_its_children) { // Miou test22
+TEST(syscall, the_sleeping_children_of_a_failing_task_are_cancelled) { // Miou test22
     for (const bool fails : {false, true}) {
         test::ticks system;
         system.run(domains(), [&] {
@@ -158,14 +158,14 @@ TEST(syscall, sleepers_wake_in_the_order_of_their_deadlines) {
     EXPECT_EQ(order, (std::vector{1, 2, 3, 4, 5}));
 }
 
-TEST(syscall, a_cancelled_point_is_told_to_select) {
+TEST(syscall, select_is_told_of_a_cancelled_suspension) {
     test::ticks system;
     system.run(domains(), [&] {
         const auto p = miou::async([&] { system.sleep(10); });
         miou::yield();
         EXPECT_EQ(system.sleepers(), 1u);
         miou::cancel(p);
-        system.sleep(1); // looks at the system
+        system.sleep(1); // polls the system
         EXPECT_EQ(system.sleepers(), 0u);
     });
 }
@@ -193,11 +193,11 @@ TEST(syscall, a_signal_before_the_suspension_is_not_lost) {
         bool told = false;
         miou::suspend(p, [&] { told = true; });
         EXPECT_TRUE(told);
-        miou::suspend(p); // for ever
+        miou::suspend(p); // ends only by cancellation
     });
 }
 
-TEST(syscall, without_a_system_nothing_could_resume_it) {
+TEST(syscall, suspending_without_a_system_is_an_error) {
     const std::string message = message_of<miou::no_select_provided>([] {
         miou::run({.domains = domains()}, [] {
             const miou::syscall p;
@@ -240,7 +240,7 @@ TEST(syscall, uids_are_unique_and_print) {
     });
 }
 
-TEST(suspend, what_its_function_throws_passes_and_the_point_is_forgotten) {
+TEST(suspend, an_exception_of_its_function_passes_through_and_the_suspension_is_forgotten) {
     std::vector<miou::syscall_uid> forgotten;
     const auto system = [&](miou::domain_uid uid) {
         miou::events made;
@@ -360,16 +360,17 @@ TEST(events, a_select_that_throws_ends_the_run_and_everything_unwinds) {
     }
 }
 
-TEST(syscall, an_interrupt_that_throws_ends_the_run_with_that) {
+TEST(syscall, an_interrupt_that_throws_ends_the_run_with_its_exception) {
     const auto system = [](miou::domain_uid) {
-        return miou::events{[](bool, std::span<const miou::syscall_uid>) {
-                                std::this_thread::yield(); // nothing can interrupt it
-                                return std::vector<miou::signal>{};
-                            },
-                            [] { throw std::runtime_error{"no way in"}; },
-                            {}};
+        return miou::events{
+            [](bool, std::span<const miou::syscall_uid>) {
+                std::this_thread::yield(); // it never blocks, so an interrupt is the only failure
+                return std::vector<miou::signal>{};
+            },
+            [] { throw std::runtime_error{"no way in"}; },
+            {}};
     };
-    const auto wait = [] { // again and again, until the domain sleeps when the signal comes
+    const auto wait = [] { // repeated until the signal comes while the domain sleeps
         for (std::exception_ptr cancellation; !cancellation;) {
             miou::trigger next;
             const std::jthread thread{[&] { next.signal(); }};

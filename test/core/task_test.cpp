@@ -1,6 +1,6 @@
-// Tasks: the order in which they run, what they return, and what becomes of those that are
-// forgotten.
+// Tasks: the order in which they run, what they return, and what happens to forgotten ones.
 
+#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
@@ -39,7 +39,7 @@ TEST(task, a_child_runs_when_its_parent_waits) { // Miou test01
     EXPECT_EQ(seen, "World\nHello\n");
 }
 
-TEST(task, yield_lets_those_that_are_ready_go_first) { // Miou test10
+TEST(task, yield_lets_tasks_that_are_ready_run_first) { // Miou test10
     std::string seen;
     miou::run({.domains = domains()}, [&] {
         const auto p = miou::async([&] { seen += "Hello\n"; });
@@ -82,19 +82,22 @@ TEST(task, a_child_that_finished_but_was_not_awaited_is_forgotten_too) {
 }
 
 TEST(task, a_broken_rule_of_a_nested_task_ends_the_run_with_names_and_places) {
-    std::string child;
+    std::string parent_name;
+    std::string child_name;
     const std::string message = message_of<miou::still_has_children>([&] {
         miou::run({.domains = domains()}, [&] {
             const auto parent = test::anywhere([&] {
                 const auto forgotten = miou::async([] {});
-                child = (std::ostringstream{} << forgotten).str();
+                child_name = (std::ostringstream{} << forgotten).str();
             });
+            parent_name = (std::ostringstream{} << parent).str();
             EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(parent)));
         });
     });
-    EXPECT_TRUE(contains(child, "task_test.cpp:")) << child;
-    EXPECT_TRUE(contains(message, child)) << message;
-    EXPECT_TRUE(contains(message, "tasks.hpp:")) << message; // its parent
+    for (const std::string& name : {parent_name, child_name}) {
+        EXPECT_TRUE(contains(name, "task_test.cpp:")) << name;
+        EXPECT_TRUE(contains(message, name)) << message;
+    }
 }
 
 TEST(task, a_broken_rule_is_thrown_in_preference_to_what_the_root_throws) {
@@ -145,10 +148,7 @@ TEST(task, a_child_never_outlives_what_it_captured_by_reference) {
     const auto parent = [&] {
         int local = 0;
         const auto child = test::anywhere([&] {
-            struct leave {
-                bool& flag;
-                ~leave() { flag = true; }
-            } const leaving{unwound};
+            const test::at_end leaving{[&] { unwound = true; }};
             for (;;) {
                 ++local;
                 miou::yield();
@@ -239,7 +239,7 @@ struct copy_throws {
     copy_throws(const copy_throws&) { throw std::runtime_error{"copy"}; }
 };
 
-TEST(task, what_the_copy_of_a_result_throws_is_thrown_by_await) {
+TEST(task, await_throws_what_copying_the_result_throws) {
     miou::run({.domains = domains()}, [] {
         auto p = test::anywhere([] { return copy_throws{}; });
         EXPECT_THROW(static_cast<void>(miou::await(p)), std::runtime_error);
@@ -248,7 +248,7 @@ TEST(task, what_the_copy_of_a_result_throws_is_thrown_by_await) {
     });
 }
 
-TEST(task, what_moving_the_function_throws_is_thrown_by_async) {
+TEST(task, async_throws_what_moving_the_function_throws) {
     struct move_throws {
         move_throws() = default;
         move_throws(move_throws&&) { throw std::runtime_error{"move"}; }
@@ -376,8 +376,8 @@ TEST(task, generations_may_be_deep) {
     EXPECT_EQ(miou::run({.domains = domains()}, nest{100}), 100);
 }
 
-TEST(task, calls_that_need_not_wait_let_others_run_now_and_then) {
-    // A loop of any of them would otherwise keep its domain for ever.
+TEST(task, calls_that_need_not_wait_let_others_run_from_time_to_time) {
+    // Otherwise a loop of any of these calls would occupy its domain forever.
     const auto lets_others_run = [](auto call) {
         miou::run({.quanta = 5, .domains = domains()}, [&] {
             const auto finished = miou::async([] {});
@@ -418,7 +418,7 @@ TEST(task, it_starts_with_the_default_floating_point_environment) {
     });
 }
 
-TEST(task, its_floating_point_environment_is_its_own_over_suspensions) {
+TEST(task, its_floating_point_environment_survives_suspensions) {
     miou::run({.domains = domains()}, [] {
         const auto task = miou::async([] {
             std::fesetround(FE_DOWNWARD);

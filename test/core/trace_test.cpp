@@ -23,7 +23,7 @@ using test::contains;
 using test::domains;
 namespace trace = miou::trace;
 
-/// Keeps what is reported while it lives.
+/// Collects what is reported while it exists.
 class recorder {
 public:
     recorder() {
@@ -60,7 +60,7 @@ private:
     std::vector<trace::event> events_;
 };
 
-TEST(trace, the_life_of_a_task_is_told_in_order) {
+TEST(trace, the_life_of_a_task_is_reported_in_order) {
     const recorder told;
     miou::run({.domains = 0}, [] { miou::await_exn(miou::async([] { miou::yield(); })); });
     EXPECT_TRUE(contains(told.text(), "Spawn uid=0 runner=0 Async\n"
@@ -82,7 +82,7 @@ TEST(trace, the_life_of_a_task_is_told_in_order) {
         << told.text();
 }
 
-TEST(trace, a_spawn_tells_its_place) {
+TEST(trace, a_spawn_reports_its_place) {
     const recorder told;
     unsigned line = 0;
     miou::run({.domains = domains()}, [&] {
@@ -124,12 +124,12 @@ TEST(trace, every_task_that_begins_ends_and_is_done_and_cleaned_once) {
         }
     }
     EXPECT_EQ(done.size(), 101u);
-    EXPECT_EQ(cleaned.size(), 100u); // nobody awaits the root
+    EXPECT_EQ(cleaned.size(), 100u); // all but the root, which nobody awaits
     EXPECT_EQ(told.all<trace::cancel>().size(), 50u);
     EXPECT_EQ(told.all<trace::cancelled>().size(), 50u);
 }
 
-TEST(trace, broken_rules_are_told) {
+TEST(trace, broken_rules_are_reported) {
     const recorder told;
     EXPECT_THROW(miou::run({.domains = domains()},
                            [] {
@@ -146,7 +146,7 @@ TEST(trace, broken_rules_are_told) {
     EXPECT_EQ(told.all<trace::still_has_children>().size(), 1u);
 }
 
-TEST(trace, resources_are_told) {
+TEST(trace, resources_are_reported) {
     const recorder told;
     EXPECT_THROW(miou::run({.domains = domains()},
                            [] {
@@ -170,7 +170,7 @@ TEST(trace, resources_are_told) {
     EXPECT_EQ(told.all<trace::resource_leaked>().size(), 1u);
 }
 
-TEST(trace, a_program_may_tell_its_own_events) {
+TEST(trace, a_program_may_report_its_own_events) {
     const recorder told;
     miou::run({.domains = domains()},
               [] { miou::await_exn(miou::async([] { trace::trace(trace::user{"half-way"}); })); });
@@ -195,7 +195,7 @@ TEST(trace, a_reporter_that_throws_is_removed_and_logged) {
     EXPECT_TRUE(contains(logged, "full")) << logged;
 }
 
-TEST(trace, a_reporter_is_in_no_task) {
+TEST(trace, a_reporter_runs_outside_of_any_task) {
     int refused = 0;
     trace::set_reporter([&](const trace::event&) {
         try {
@@ -209,7 +209,7 @@ TEST(trace, a_reporter_is_in_no_task) {
     EXPECT_GT(refused, 5);
 }
 
-/// What a program with much chance in it tells.
+/// The trace of a program that makes many random choices.
 std::string trace_of_a_program(std::uint64_t seed) {
     const recorder told;
     miou::run({.g = seed, .domains = 0}, [] {
@@ -222,7 +222,7 @@ std::string trace_of_a_program(std::uint64_t seed) {
                 }));
             for (int i = 0; i < 3; ++i)
                 miou::yield();
-            // By chance: all of them have finished.
+            // All of them have finished, so the choice is random.
             trace::trace(trace::user{std::to_string(miou::await_one(racers).value())});
             miou::await_first(racers);
         }
@@ -230,7 +230,7 @@ std::string trace_of_a_program(std::uint64_t seed) {
     return told.text();
 }
 
-TEST(trace, the_same_seed_tells_the_same_byte_for_byte) {
+TEST(trace, the_same_seed_gives_the_same_trace_byte_for_byte) {
     const std::string once = trace_of_a_program(42);
     EXPECT_EQ(trace_of_a_program(42), once);
     EXPECT_NE(trace_of_a_program(43), once);

@@ -1,4 +1,4 @@
-// Triggers: signaled once, awaited by one.
+// Triggers are signaled once, and awaited by one task or thread.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -57,7 +57,7 @@ TEST(trigger, tasks_of_two_domains_wait_for_each_other) {
     });
 }
 
-TEST(trigger, it_is_initial_then_signaled_for_ever) {
+TEST(trigger, it_is_initial_and_then_signaled_forever) {
     miou::trigger trigger;
     EXPECT_TRUE(trigger.is_initial());
     EXPECT_FALSE(trigger.is_signaled());
@@ -69,7 +69,7 @@ TEST(trigger, it_is_initial_then_signaled_for_ever) {
     EXPECT_EQ(trigger.await(), nullptr);
 }
 
-TEST(trigger, while_it_is_awaited_it_is_neither_and_nobody_else_may_await) {
+TEST(trigger, while_it_is_awaited_it_is_neither_and_no_other_task_may_await_it) {
     miou::run({.domains = domains()}, [] {
         miou::trigger trigger;
         const auto p = miou::async([&] { EXPECT_EQ(trigger.await(), nullptr); });
@@ -102,7 +102,7 @@ TEST(trigger, a_cancellation_is_returned_and_the_trigger_is_initial_again) {
     });
 }
 
-TEST(trigger, a_cancelled_task_that_need_not_wait_is_not_told) {
+TEST(trigger, a_wait_that_need_not_park_ignores_the_cancellation) {
     miou::run({.domains = domains()}, [] {
         miou::trigger trigger;
         trigger.signal();
@@ -194,7 +194,7 @@ TEST(trigger, signals_race_with_cancellations) {
     });
 }
 
-/// Two signal and two attach a function, in any order.
+/// Four steps in any order: two signal, and two attach a function.
 class signals_and_attachments { // Miou test_sync test01
 public:
     void signal() { trigger_->signal(); }
@@ -257,7 +257,7 @@ TEST(trigger, signals_and_attachments_agree_when_they_race) {
         [&] { it.check(); });
 }
 
-TEST(trigger_death_test, one_that_is_destroyed_while_a_task_awaits_it_names_the_task) {
+TEST(trigger_death_test, destroying_one_that_a_task_awaits_names_the_task) {
     EXPECT_DEATH(miou::run({.domains = domains()},
                            [] {
                                auto doomed = std::make_unique<miou::trigger>();
@@ -270,7 +270,7 @@ TEST(trigger_death_test, one_that_is_destroyed_while_a_task_awaits_it_names_the_
                  "waited for it");
 }
 
-TEST(trigger_death_test, one_that_is_destroyed_while_a_thread_awaits_it_says_so) {
+TEST(trigger_death_test, destroying_one_that_a_thread_awaits_says_so) {
     EXPECT_DEATH(
         {
             auto doomed = std::make_unique<miou::trigger>();

@@ -1,5 +1,6 @@
-// Cancellation is level-triggered, and deferred by uncancellable sections.
+// Cancellation is level-triggered. Uncancellable sections defer it.
 
+#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
@@ -23,8 +24,8 @@ namespace {
 using test::domains;
 using test::failed_with;
 
-/// Runs a task that ignores every cancellation that `park` meets, until another one has told it to
-/// stop: which it can only do if the first one lets it run.
+/// Cancels a task that ignores every `cancelled` of `park` until another task tells it to stop. The
+/// other task can do that only if the first one lets it run.
 template <class Park>
 void ignore_cancellation_in(Park park) {
     miou::run({.domains = domains()}, [&] {
@@ -90,7 +91,7 @@ TEST(level_triggered, consume_budget_throws_again_and_lets_others_run) {
     });
 }
 
-TEST(level_triggered, a_cancelled_task_may_fail_otherwise) {
+TEST(level_triggered, a_cancelled_task_that_throws_something_else_is_still_cancelled) {
     miou::run({.domains = domains()}, [] {
         const auto p = miou::async([] {
             try {
@@ -182,8 +183,8 @@ TEST(uncancellable, children_spawned_in_it_are_spared_only_until_its_end) {
             });
             miou::uncancellable([&] { static_cast<void>(miou::await(child)); });
         });
-        miou::yield(); // it waits,
-        miou::yield(); // and its child runs
+        miou::yield(); // the task waits,
+        miou::yield(); // and its child has begun
         const auto other = miou::async([&] {
             for (int i = 0; i < 50; ++i)
                 miou::yield();
@@ -218,7 +219,7 @@ TEST(uncancellable, children_of_an_inner_section_are_spared_until_the_outer_one_
     });
 }
 
-TEST(uncancellable, what_it_throws_passes) {
+TEST(uncancellable, an_exception_passes_through_it) {
     miou::run({.domains = domains()}, [] {
         EXPECT_THROW(miou::uncancellable([] { throw std::runtime_error{"x"}; }),
                      std::runtime_error);
@@ -228,25 +229,21 @@ TEST(uncancellable, what_it_throws_passes) {
     });
 }
 
-/// A destructor that runs while a cancellation unwinds, and spawns a child for its clean-up.
+/// Cancels a task whose destructor spawns a child during the unwinding. Returns whether the child
+/// ends normally.
 template <class BeforeAwait>
 bool child_of_destructor_ends(BeforeAwait before_await) {
-    struct clean_up {
-        BeforeAwait& before_await;
-        bool& ended;
-        ~clean_up() {
-            const auto child = test::anywhere([] {
-                for (int i = 0; i < 5; ++i)
-                    miou::yield();
-            });
-            before_await();
-            ended = miou::await(child).has_value();
-        }
-    };
     bool ended = false;
     miou::run({.domains = domains()}, [&] {
         const auto victim = miou::async([&] {
-            const clean_up at_end{before_await, ended};
+            const test::at_end clean_up{[&] {
+                const auto child = test::anywhere([] {
+                    for (int i = 0; i < 5; ++i)
+                        miou::yield();
+                });
+                before_await();
+                ended = miou::await(child).has_value();
+            }};
             test::forever();
         });
         miou::yield();
@@ -258,14 +255,15 @@ bool child_of_destructor_ends(BeforeAwait before_await) {
 TEST(uncancellable, children_of_a_destructor_are_spared_whatever_sections_open_and_close) {
     EXPECT_TRUE(child_of_destructor_ends([] {}));
     EXPECT_TRUE(child_of_destructor_ends([] { miou::uncancellable([] {}); }));
-    EXPECT_TRUE(child_of_destructor_ends([] { // a wait locks its mutex again in a section
-        miou::mutex guard;
-        miou::condition changed;
-        std::unique_lock held{guard};
-        const auto other = miou::async([&] { changed.signal(); });
-        changed.wait(held);
-        static_cast<void>(miou::await(other));
-    }));
+    EXPECT_TRUE(
+        child_of_destructor_ends([] { // the wait for a condition locks its mutex in a section
+            miou::mutex guard;
+            miou::condition changed;
+            std::unique_lock held{guard};
+            const auto other = miou::async([&] { changed.signal(); });
+            changed.wait(held);
+            static_cast<void>(miou::await(other));
+        }));
     EXPECT_TRUE(child_of_destructor_ends([] {
         miou::uncancellable([] {
             try {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks that every name of the public headers is documented: a `///` comment stands above its
-declaration, or above a declaration that it follows without an empty line."""
+"""Checks that every name of the public headers is documented: there is a `///` comment above its
+declaration, or above the first of a group of declarations without an empty line between them."""
 
 import pathlib
 import re
@@ -10,19 +10,19 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Parts of miou_unix that no user names.
 INTERNAL = {"descriptor_state", "handler_memory", "operation", "reactor", "registration", "timer_queue", "waiting"}
 
-# What needs no words: special members, operators, what befriends or says that something exists.
+# What needs no comment: special members, operators, friends and forward declarations.
 SILENT = re.compile(
     r"(.*= (default|delete);"  # special members
     r"|~|explicit |constexpr explicit |friend |using namespace|namespace|public:|private:|protected:"
     r"|enum class \w+( : [\w:]+)?;|(class|struct) \w+;|template <|requires"
-    r"|(constexpr )?\w+\("  # constructors, which the words of their class cover
+    r"|(constexpr )?\w+\("  # constructors, which the comment of their class covers
     r"|.*\boperator\b|static_assert|return|#|\}|\{|:|,|//)"
 )
 
 
 def declarations(text):
-    """(line number, line, documented) of what a user can name: at namespace scope outside of
-    `detail`, and in the public part of classes, with what is below `// For` left out."""
+    """Yields (line number, line, documented) for everything that a user can name: at namespace scope
+    outside of `detail`, and in the public parts of classes. What is below `// For` is internal."""
     hidden_at = []  # depths of braces in which nothing is public
     depth = 0
     public = {0: True}
@@ -57,7 +57,7 @@ def declarations(text):
         depth += opens - closes
         if hidden_at and depth <= hidden_at[-1]:
             hidden_at.pop()
-        # A declaration goes on until its semicolon, its body, or the end of its body.
+        # A declaration continues until its semicolon, its body, or the end of its body.
         if code:
             continued = not re.search(r"([;{}:]|^#.*|>)$", code) or word.startswith("#")
             if word.startswith("#") or word.startswith("template <"):
@@ -71,7 +71,7 @@ def complaints():
     for header in headers:
         if header.stem in INTERNAL:
             continue
-        declared = set()  # those that are defined further below
+        declared = set()  # declared and documented, and perhaps defined further below
         for number, line, documented in declarations(header.read_text()):
             signature = line.rstrip("{; ")
             if documented:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Checks the floors of docs/architecture.md: a file includes only files of its own folder and of lower
-floors, and no includes go round in a circle; miou knows no Asio and no system calls of input and
-output; miou_unix knows only what is public of miou; only fiber.hpp knows Boost.Context."""
+"""Checks the floors of docs/architecture.md. A file includes only files of its own folder and of lower
+floors, and no files include each other in a circle. miou includes neither Asio nor headers for input and
+output. miou_unix includes only public headers of miou. Only fiber.hpp includes Boost.Context."""
 
 import pathlib
 import re
@@ -16,7 +16,7 @@ def includes(path):
 
 
 def floors():
-    """Folder -> floor, from the table of the page. The folders of one cell are one."""
+    """Folder -> floor, from the table of the page. The folders in one cell count as one folder."""
     found = {}
     for number, folders in re.findall(r"^\| (\d+) \| ([^|]+) \|", (ROOT / PAGE).read_text(), re.MULTILINE):
         for name in re.findall(r"`([^`]+)/`", folders):
@@ -25,7 +25,7 @@ def floors():
 
 
 def circles(graph):
-    """Each file that can be reached from itself."""
+    """Yields each file that includes itself, directly or through others."""
     for start in graph:
         reached, ahead = set(), list(graph[start])
         while ahead:
@@ -53,7 +53,7 @@ def complaints():
             if here in floor and there in floor and floor[there] != floor[here] and floor[there][0] >= floor[here][0]:
                 yield f"{name} (floor {floor[here][0]}) includes {included} (floor {floor[there][0]})"
     for name in sorted(circles(graph)):
-        yield f"{name} includes itself in the end"
+        yield f"{name} includes itself through others"
     for name, path in sorted(files.items()):
         in_core = name.startswith("miou/")
         for included in includes(path):

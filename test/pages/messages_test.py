@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks that what a user is likely to write by mistake is refused by the compiler with words that
-say what to write instead. Arguments: the compiler's command."""
+"""Checks that the compiler refuses likely mistakes with a message that says what to write instead.
+Arguments: the compiler's command."""
 
 import pathlib
 import subprocess
@@ -37,5 +37,5 @@ def complaints(compiler):
 
 if __name__ == "__main__":
     found = list(complaints(sys.argv[1:]))
-    print("\n".join(found) or "every mistake is refused with words")
+    print("\n".join(found) or "every mistake is refused with a clear message")
     sys.exit(bool(found))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Checks docs/porting.md: each C++ line stands in a file that the tests compile and run, each row of
-a table with a column for C++ has one, and each name of Miou's interface files has a row, as have the
-exceptions and neighbours that its programs use."""
+"""Checks docs/porting.md. Each C++ line must be in a file that the tests compile and run. Each row of a
+table with a column for C++ must have such a line. There must be a row for each name of Miou's interface
+files, and for the names of other modules that programs of Miou use."""
 
 import pathlib
 import re
@@ -9,7 +9,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# Module -> the values, types and exceptions of its interface file; "" is the standard library's own.
+# Module -> the values, types and exceptions of its interface file; "" is the initial scope of OCaml.
 NAMES = {
     "Miou": """t run async call parallel await await_exn await_one await_first await_all cancel Cancelled yield
         protect reraise No_domain_available orphans care take get length Still_has_children Not_a_child
@@ -45,7 +45,7 @@ NAMES = {
     "Fun": "protect Finally_raised",
     "Atomic": "make fetch_and_add compare_and_set",
 }
-# What has a row because a porter looks for it, and is no name of an interface file.
+# These have a row because a porter looks for them. They are no names of an interface file.
 ARGUMENTS = ["Miou.run ?poll", "Miou.call ?handler"]
 
 

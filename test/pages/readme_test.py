@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that each piece of C++ in the README is, word for word, a part of a file that the suite compiles."""
+"""Checks that each piece of C++ in the README is, word for word, part of a file that is compiled."""
 
 import pathlib
 import re

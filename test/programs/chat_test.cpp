@@ -1,4 +1,4 @@
-// The chat room of docs/, as its members see it: in browsers, and as many as there can be.
+// docs/examples/chat as its members see it: in browsers, and with hundreds of clients.
 
 #include "support/browser.hpp"
 #include "support/http_program.hpp"
@@ -39,12 +39,12 @@ using tcp = asio::ip::tcp;
 using strings = std::vector<std::string>;
 
 struct server : test::http_program {
-    /// `options`: after how many seconds of silence a member is dropped.
+    /// `options` may say after how many seconds of silence a member is dropped.
     explicit server(const strings& options = {})
         : http_program{"chat", options} {}
 };
 
-/// In a task.
+/// For a task.
 template <class F>
 void as_client(F&& fn) {
     miou_unix::run({.domains = 0}, std::forward<F>(fn));
@@ -70,12 +70,12 @@ public:
         stream_.async_read(buffer, use_fiber);
         return beast::buffers_to_string(buffer.data());
     }
-    /// Passes over messages until `text` comes.
+    /// Skips messages until `text` comes.
     void hear(std::string_view text) {
         while (hear() != text) {
         }
     }
-    /// Reads to the end; the code of the close frame, 0 if none came.
+    /// Reads to the end. Returns the code of the close frame, or 0 if none came.
     websocket::close_code end() {
         test::error_of([&] {
             for (;;)
@@ -90,7 +90,7 @@ private:
     websocket::stream<tcp::socket, false> stream_{miou_unix::executor()};
 };
 
-/// A member of the room. Has heard who is here.
+/// A member of the room. It has been told who is here.
 class member : public client {
 public:
     member(const server& to, const std::string& name)
@@ -130,7 +130,7 @@ TEST(chat, a_member_is_told_who_is_here_who_joins_who_leaves_and_what_is_said) {
 TEST(chat, hundreds_of_members_hear_every_message_once_in_the_same_order) {
     constexpr std::size_t members = test::scaled(500, 50);
     constexpr std::size_t speakers = 20;
-    constexpr std::size_t messages = 5; // of each
+    constexpr std::size_t messages = 5; // from each member
     server room;
     std::vector<strings> heard(members);
     as_client([&] {
@@ -172,7 +172,7 @@ TEST(chat, hundreds_of_members_hear_every_message_once_in_the_same_order) {
 }
 
 TEST(chat, a_member_that_never_reads_is_dropped_and_the_others_go_on) {
-    server room{{"3600"}}; // not for its silence
+    server room{{"3600"}}; // so that it is not dropped for its silence
     as_client([&] {
         member alice{room, "Alice"};
         member bob{room, "Bob"};
@@ -180,7 +180,7 @@ TEST(chat, a_member_that_never_reads_is_dropped_and_the_others_go_on) {
         alice.hear("joined\nDeaf");
         bob.hear("joined\nDeaf");
         const std::string words(4000, 'x');
-        for (bool dropped = false; !dropped;) { // it fills the system's buffers, then the outbox
+        for (bool dropped = false; !dropped;) { // fills the system's buffers, then the outbox
             constexpr int at_once = 32;
             for (int i = 0; i < at_once; ++i)
                 alice.send(words);
@@ -210,7 +210,7 @@ TEST(chat, a_member_that_gives_no_sign_of_life_is_dropped) {
     server room{{"1"}};
     as_client([&] {
         member silent{room, "Silent"};
-        std::string pings; // answered only by who reads messages
+        std::string pings; // answered only when the member reads
         error_code error;
         asio::async_read(silent.socket(), asio::dynamic_buffer(pings), use_fiber[error]);
         EXPECT_EQ(error, asio::error::eof);
@@ -218,7 +218,7 @@ TEST(chat, a_member_that_gives_no_sign_of_life_is_dropped) {
     room.stop();
 }
 
-TEST(chat, what_a_member_must_not_send_ends_its_membership_and_no_other) {
+TEST(chat, a_forbidden_message_ends_only_the_membership_of_its_sender) {
     server room;
     as_client([&] {
         member alice{room, "Alice"};
@@ -245,7 +245,7 @@ TEST(chat, what_a_member_must_not_send_ends_its_membership_and_no_other) {
     room.stop();
 }
 
-TEST(chat, who_has_no_name_or_that_of_another_member_is_refused) {
+TEST(chat, a_client_without_a_name_of_its_own_is_refused) {
     server room;
     as_client([&] {
         member alice{room, "Alice"};
@@ -256,16 +256,16 @@ TEST(chat, who_has_no_name_or_that_of_another_member_is_refused) {
                      std::string(101, 'x'),
                      "\x7f",
                      "\x1b[31mred",
-                     "a\xc2\x9b\x62",             // a control sequence of eight bits
+                     "a\xc2\x9b\x62",             // an 8-bit control character
                      "a\xe2\x80\xa8z",            // a line separator
-                     "a\xe2\x80\xaez",            // to the left from here
+                     "a\xe2\x80\xaez",            // starts right-to-left text
                      "\xe2\x81\xa7z\xe2\x81\xa9", // an isolate
-                     "Ali\xe2\x80\x8b\x63\x65",   // Alice with a space of no width
-                     "\xef\xbb\xbf\x41lice",      // and with a mark of byte order
-                     "Alice\xe2\x80\x8d",         // and with a joiner
-                     "Alice\xe2\x80\x8f",         // and with a mark of direction
-                     "Al\xc2\xadice",             // and with a soft hyphen
-                     "Alice\xf3\xa0\x81\x81",     // and with a tag
+                     "Ali\xe2\x80\x8b\x63\x65",   // Alice with a zero-width space
+                     "\xef\xbb\xbf\x41lice",      // with a byte order mark
+                     "Alice\xe2\x80\x8d",         // with a zero-width joiner
+                     "Alice\xe2\x80\x8f",         // with a direction mark
+                     "Al\xc2\xadice",             // with a soft hyphen
+                     "Alice\xf3\xa0\x81\x81",     // with a tag character
                      " ",
                      " Alice",
                      "Alice ",
@@ -299,7 +299,7 @@ TEST(chat, names_of_all_scripts_are_welcome) {
     room.stop();
 }
 
-TEST(chat, a_message_cannot_steer_what_shows_it) {
+TEST(chat, a_message_cannot_control_the_terminal_that_shows_it) {
     const std::string sign = "\xef\xbf\xbd"; // U+FFFD
     server room;
     as_client([&] {
@@ -345,7 +345,7 @@ TEST(chat, a_stop_says_goodbye_to_every_member) {
         room.program().send(SIGTERM);
         for (std::size_t i = 0; i < members.size(); ++i) {
             if (i != 0)
-                members[i]->hear("said\n0\nFarewell"); // before the end
+                members[i]->hear("said\n0\nFarewell"); // arrives before the end
             EXPECT_EQ(members[i]->end(), websocket::close_code::going_away);
         }
     });
@@ -353,7 +353,7 @@ TEST(chat, a_stop_says_goodbye_to_every_member) {
     EXPECT_TRUE(room.program().prints("every connection is closed"));
 }
 
-TEST(chat, a_stop_does_not_wait_for_ever_for_who_does_not_answer) {
+TEST(chat, a_stop_does_not_wait_forever_for_a_member_that_does_not_answer) {
     server room;
     as_client([&] {
         const client nameless{room};
@@ -364,14 +364,14 @@ TEST(chat, a_stop_does_not_wait_for_ever_for_who_does_not_answer) {
     });
 }
 
-/// What the server answers to a request of curl.
+/// What the server answers to curl.
 std::string status_of(strings request) {
     request.insert(request.begin(),
                    {"curl", "-sS", "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code}"});
     return test::output_of(request);
 }
 
-TEST(chat, what_is_no_member_gets_an_answer_of_http) {
+TEST(chat, any_other_request_gets_an_http_answer) {
     server room;
     const strings upgrade{
         "-H", "Connection: upgrade",       "-H", "Upgrade: websocket",
@@ -408,7 +408,7 @@ TEST(chat, arguments_that_make_no_sense_are_refused) {
     }
 }
 
-/// Alice and Bob, each in a browser, in a room that has just been opened.
+/// Alice and Bob, each in a browser, in a new room.
 class chat_in_browsers : public testing::Test {
 protected:
     static void SetUpTestSuite() { users.emplace(); }
@@ -430,18 +430,19 @@ protected:
         test::browser alice;
         test::browser bob;
     };
-    static inline std::optional<browsers> users; // it takes them seconds to start
+    static inline std::optional<browsers>
+        users; // shared by the tests: browsers take seconds to start
     test::browser& alice = users.value().alice;
     test::browser& bob = users.value().bob;
     server room;
 };
 
-TEST_F(chat_in_browsers, what_one_types_appears_at_the_other) {
+TEST_F(chat_in_browsers, what_one_types_appears_in_the_browser_of_the_other) {
     alice.type("#text", std::string{"Hello, Bob!"} + test::enter_key);
     EXPECT_TRUE(bob.shows("#log", "AliceHello, Bob!"));
     bob.type("#text", std::string{"Hello, \xe4\xb8\x96\xe7\x95\x8c!"} + test::enter_key);
     EXPECT_TRUE(alice.shows("#log", "BobHello, \xe4\xb8\x96\xe7\x95\x8c!"));
-    EXPECT_TRUE(alice.shows("#log", "AliceHello, Bob!")); // one's own, too
+    EXPECT_TRUE(alice.shows("#log", "AliceHello, Bob!")); // her own message, too
     EXPECT_EQ(bob.evaluate("return document.querySelectorAll('#log b').length"), 2);
     room.stop();
 }
@@ -461,7 +462,7 @@ TEST_F(chat_in_browsers, html_is_shown_as_text) {
     room.stop();
 }
 
-TEST_F(chat_in_browsers, who_closes_the_window_or_the_page_has_left) {
+TEST_F(chat_in_browsers, closing_the_window_or_the_page_leaves_the_room) {
     {
         test::browser carol;
         join(carol, "Carol");
@@ -475,13 +476,13 @@ TEST_F(chat_in_browsers, who_closes_the_window_or_the_page_has_left) {
     room.stop();
 }
 
-TEST_F(chat_in_browsers, the_page_says_why_one_is_not_connected) {
+TEST_F(chat_in_browsers, the_page_says_why_it_is_not_connected) {
     bob.open(room.url("/"));
     bob.type("#name", std::string{"Alice"} + test::enter_key);
     EXPECT_TRUE(bob.shows("#state", "not connected: somebody has this name"));
     room.stop();
     EXPECT_TRUE(alice.shows("#state", "not connected: the server stops"));
-    alice.type("#name", test::enter_key); // nobody listens any more
+    alice.type("#name", test::enter_key); // the server has stopped
     EXPECT_TRUE(alice.shows("#state", "not connected: the connection is lost"));
 }
 

@@ -1,4 +1,4 @@
-// The echo server of docs/, as it is, with clients of all kinds.
+// docs/examples/echo with clients of all kinds.
 
 #include "support/child_program.hpp"
 #include "support/domains.hpp"
@@ -33,7 +33,7 @@ std::vector<std::string> echo(const std::vector<std::string>& options) {
     return test::command_of_program("echo", options);
 }
 
-/// On a port that the system chose, over as many domains as the test.
+/// Listens on a port that the system chooses, with as many domains as the test.
 class echo_server : public child_program {
 public:
     explicit echo_server(std::optional<unsigned> descriptors = {})
@@ -58,7 +58,7 @@ miou_unix::file_descr connect_to(const echo_server& server) {
     return f;
 }
 
-/// Sends something and sees that it comes back.
+/// Sends a few bytes and expects that they come back.
 void say_hello(const miou_unix::file_descr& f) {
     miou_unix::write(f, "hello");
     char answer[5] = {};
@@ -77,19 +77,19 @@ void wait_for_the_end(const miou_unix::file_descr& f) {
     }
 }
 
-/// The last lines that it has printed.
+/// The last lines that a program has printed.
 std::string last_words(const child_program& program) {
     const std::string all = program.printed();
     return all.substr(all.size() - std::min<std::size_t>(all.size(), 300));
 }
 
-/// It has been told to stop.
+/// Expects that a server that was told to stop says goodbye and succeeds.
 void expect_goodbye(echo_server& server) {
     EXPECT_EQ(server.wait(), 0) << last_words(server);
     EXPECT_TRUE(contains(server.printed(), "every connection is closed")) << last_words(server);
 }
 
-/// Ctrl-C ends it as it should.
+/// Stops the server with Ctrl-C.
 void stop(echo_server& server) {
     server.send(SIGINT);
     expect_goodbye(server);
@@ -107,7 +107,7 @@ TEST(echo, serves_a_thousand_clients_at_once) {
         std::vector<miou_unix::file_descr> clients;
         for (std::size_t i = 0; i < count; ++i)
             clients.push_back(connect_to(server));
-        for (const auto& each : clients) // they are all there, and all are served
+        for (const auto& each : clients) // all of them are connected, and all are served
             say_hello(each);
         std::vector<miou::promise<void>> tasks;
         for (unsigned i = 0; i < count; ++i)
@@ -124,7 +124,7 @@ TEST(echo, serves_a_thousand_clients_at_once) {
     stop(server);
 }
 
-TEST(echo, gives_everything_back_to_who_half_closes_and_then_the_end) {
+TEST(echo, gives_everything_back_to_a_client_that_half_closes_and_then_the_end) {
     echo_server server;
     miou_unix::run({.domains = 0}, [&] {
         const auto client = connect_to(server);
@@ -172,7 +172,7 @@ TEST(echo, stops_while_clients_come) {
             for (int k = 0; k < 50; ++k)
                 miou::async(clients, [&] {
                     for (;;) {
-                        const auto f = connect_to(server); // refused, once it has stopped
+                        const auto f = connect_to(server); // refused when the server has stopped
                         miou_unix::write(f, "hello");
                         char answer[5];
                         miou_unix::really_read(f, answer);
@@ -208,7 +208,7 @@ TEST(echo, is_not_held_up_by_a_client_that_never_reads) {
     echo_server server;
     miou_unix::run({.domains = 0}, [&] {
         const auto silent = connect_to(server);
-        const auto flood = miou::async([&] { // until the server cannot write to it any more
+        const auto flood = miou::async([&] { // until the server cannot write any more
             const std::string block(100'000, 'x');
             for (;;)
                 miou_unix::write(silent, block);
@@ -234,15 +234,24 @@ TEST(echo, with_idle_clients_uses_no_processor_time) {
     stop(server);
 }
 
-TEST(echo, lets_those_wait_for_whom_it_has_no_descriptor) {
-    echo_server server{40};
+/// How many descriptors the server may have here.
+constexpr unsigned few = 40;
+
+/// The server must have `few` descriptors.
+std::vector<miou_unix::file_descr> connect_more_than_it_can_accept(echo_server& server) {
+    std::vector<miou_unix::file_descr> clients;
+    for (int i = 0; i < 100; ++i)
+        clients.push_back(connect_to(server));
+    EXPECT_TRUE(server.prints("cannot accept"));
+    return clients;
+}
+
+TEST(echo, clients_for_whom_it_has_no_descriptor_wait) {
+    echo_server server{few};
     miou_unix::run({.domains = 0}, [&] {
-        std::vector<miou_unix::file_descr> clients;
-        for (int i = 0; i < 100; ++i)
-            clients.push_back(connect_to(server));
-        EXPECT_TRUE(server.prints("cannot accept"));
+        auto clients = connect_more_than_it_can_accept(server);
         EXPECT_LT(server.processor_time_in(300ms), 200ms) << "it spins";
-        // Each says hello in turn and leaves, which lets another one in.
+        // Each client says hello and leaves, which lets another one in.
         std::vector<miou::promise<void>> tasks;
         for (auto& each : clients)
             tasks.push_back(miou::async([f = std::move(each)] {
@@ -256,13 +265,10 @@ TEST(echo, lets_those_wait_for_whom_it_has_no_descriptor) {
     stop(server);
 }
 
-TEST(echo, stops_though_it_has_no_descriptor_left) {
-    echo_server server{40};
+TEST(echo, stops_although_it_has_no_descriptor_left) {
+    echo_server server{few};
     miou_unix::run({.domains = 0}, [&] {
-        std::vector<miou_unix::file_descr> clients;
-        for (int i = 0; i < 100; ++i)
-            clients.push_back(connect_to(server));
-        EXPECT_TRUE(server.prints("cannot accept"));
+        const auto clients = connect_more_than_it_can_accept(server);
         server.send(SIGINT);
         for (const auto& each : clients)
             wait_for_the_end(each);
@@ -270,7 +276,7 @@ TEST(echo, stops_though_it_has_no_descriptor_left) {
     expect_goodbye(server);
 }
 
-TEST(echo, keeps_no_descriptor_of_those_who_left) {
+TEST(echo, keeps_no_descriptor_of_clients_that_have_left) {
     echo_server server;
     const std::size_t before = server.open_descriptors();
     miou_unix::run({.domains = 0}, [&] {

@@ -1,4 +1,4 @@
-// The program `fetch` of docs/: many URLs at a time over HTTP and HTTPS.
+// docs/examples/fetch: many URLs at a time, over HTTP and HTTPS.
 
 #include "support/http_clients.hpp"
 #include "support/io.hpp"

@@ -1,5 +1,5 @@
-// The HTTP server of docs/ and clients that mean it no good: bounded memory and time, and the
-// others are served.
+// docs/examples/http_server with hostile clients: its memory and time stay bounded, and other
+// clients are served.
 
 #include "support/http_clients.hpp"
 #include "support/io.hpp"
@@ -28,19 +28,19 @@ TEST_F(http_hostile, headers_without_end_are_cut_off) {
         const auto f = here.connect();
         const auto sender = miou::async([&] {
             miou_unix::write(f, "GET / HTTP/1.1\r\n");
-            for (;;) // whatever the buffers hold, the end comes
+            for (;;) // ends when the server closes the connection
                 miou_unix::write(f, "x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n");
         });
-        // The server refuses, and closes with bytes unread: an answer or a reset.
+        // The server refuses, and closes with bytes unread: the client sees an answer or a reset.
         const auto outcome = miou::await(sender);
         EXPECT_TRUE(outcome.has_error());
         miou_unix::close(f);
     });
-    EXPECT_EQ(curl({here.url("/")}), "hello from miou\n");
+    expect_greeting_of(here);
     here.stop();
 }
 
-TEST_F(http_hostile, tls_garbage_harms_nobody) {
+TEST_F(http_hostile, tls_garbage_harms_no_other_client) {
     test::http_server here{certificate_and_key()};
     miou_unix::run({.domains = 0}, [&] {
         for (int i = 0; i < 20; ++i) {
@@ -53,11 +53,11 @@ TEST_F(http_hostile, tls_garbage_harms_nobody) {
             miou_unix::close(f);
         }
     });
-    EXPECT_EQ(curl({here.url("/")}), "hello from miou\n");
+    expect_greeting_of(here);
     here.stop();
 }
 
-/// Sends one byte after the other, slowly and for ever.
+/// Sends one byte after the other, slowly and without an end.
 [[noreturn]] void dribble(const miou_unix::file_descr& f) {
     for (;;) {
         miou_unix::write(f, "a");
@@ -65,7 +65,7 @@ TEST_F(http_hostile, tls_garbage_harms_nobody) {
     }
 }
 
-/// More than any buffer on the way holds.
+/// Asks for more than all buffers on the way hold.
 const std::string endless = "GET /bytes/1000000000000 HTTP/1.1\r\nHost: here\r\n\r\n";
 const std::string upload =
     "POST /echo HTTP/1.1\r\nHost: here\r\nContent-Length: 1000000000000\r\n\r\n";
@@ -75,8 +75,9 @@ TEST_F(http_hostile, clients_that_stall_are_cut_off_and_the_others_are_served) {
     for (const strings& tls : plain_and_tls()) {
         test::http_server here{tls, {"--idle=1"}};
         const std::size_t before = here.program().open_descriptors();
-        const strings beginnings = tls.empty() ? strings{"GET / HTTP/1.1\r\nx: ", upload}
-                                               : strings{"\x16\x03\x01\x02"}; // of a ClientHello
+        const strings beginnings = tls.empty()
+                                       ? strings{"GET / HTTP/1.1\r\nx: ", upload}
+                                       : strings{"\x16\x03\x01\x02"}; // the start of a ClientHello
         miou_unix::run({.domains = 0}, [&] {
             std::vector<miou_unix::file_descr> silent;
             std::vector<miou_unix::file_descr> never_reading;
@@ -100,9 +101,10 @@ TEST_F(http_hostile, clients_that_stall_are_cut_off_and_the_others_are_served) {
                 EXPECT_LT(std::stod(seconds), 5.0);
                 miou::yield();
             }
-            for (const auto& outcome : miou::await_all(dribbling)) // the server has closed it
+            for (const auto& outcome :
+                 miou::await_all(dribbling)) // ended because the server has closed the connection
                 EXPECT_NE(test::error_in(outcome), boost::system::error_code{});
-            for (const auto& f : silent) // its end, or a reset in the handshake
+            for (const auto& f : silent) // the end, or a reset in the handshake
                 test::error_of([&] { EXPECT_EQ(test::read_to_end(f), ""); });
             EXPECT_TRUE(here.program().comes_down_to(before));
             for (const auto& f : never_reading)
@@ -117,7 +119,7 @@ TEST_F(http_hostile, clients_that_stall_are_cut_off_and_the_others_are_served) {
     }
 }
 
-TEST_F(http_hostile, over_tls_who_stops_to_read_is_cut_off) {
+TEST_F(http_hostile, a_tls_client_that_stops_reading_is_cut_off) {
     test::http_server here{certificate_and_key(), {"--idle=1"}};
     const std::size_t before = here.program().open_descriptors();
     test::child_program client{{"curl", "-sS", "--cacert", certificate, "-D", "-", "-o",
@@ -129,7 +131,7 @@ TEST_F(http_hostile, over_tls_who_stops_to_read_is_cut_off) {
     EXPECT_TRUE(here.complained_of_nothing());
 }
 
-TEST_F(http_hostile, a_slow_line_has_the_time_that_it_needs) {
+TEST_F(http_hostile, a_slow_client_gets_the_time_that_it_needs) {
     test::http_server here{{}, {"--idle=1"}};
     miou_unix::run({.domains = 0}, [&] {
         const auto f = here.connect();
@@ -157,12 +159,12 @@ TEST_F(http_hostile, resets_in_the_middle_leave_nothing) {
             const std::string piece(static_cast<std::size_t>(1 + i * 500), 'x');
             if (i % 2 != 0)
                 miou_unix::write(f, piece);
-            std::string some(100, '\0'); // of the answer: the server is in the middle of it
+            std::string some(100, '\0'); // a part of the answer: the server is in the middle of it
             miou_unix::really_read(f, some);
             test::reset(f);
         }
     });
-    EXPECT_EQ(curl({here.url("/")}), "hello from miou\n");
+    expect_greeting_of(here);
     EXPECT_TRUE(here.program().comes_down_to(before));
     here.stop();
     EXPECT_TRUE(here.complained_of_nothing());

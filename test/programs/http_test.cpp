@@ -1,4 +1,4 @@
-// The HTTP server of docs/, as its clients see it.
+// docs/examples/http_server as its clients see it.
 
 #include "support/http_clients.hpp"
 #include "support/io.hpp"
@@ -31,7 +31,7 @@ using test::output_of;
 
 class http : public test::http_clients {
 protected:
-    /// A file to send. The sanitizers are slow.
+    /// A file to send. It is smaller under a sanitizer.
     std::string body() const {
         const std::string file = folder / "body";
         std::ofstream{file, std::ios::binary} << test::numbered_bytes{}.from(0, body_size);
@@ -59,7 +59,8 @@ TEST_F(http, curl_is_greeted_twice_on_one_connection) {
 TEST_F(http, large_bodies_go_both_ways_in_constant_memory) {
     const std::string sent = body();
     test::http_server here;
-    curl({"--data-binary", "@" + sent, "-o", back, here.url("/echo")}); // 100-continue, too
+    curl({"--data-binary", "@" + sent, "-o", back,
+          here.url("/echo")}); // curl asks for 100-continue here
     EXPECT_TRUE(same(sent, back));
     EXPECT_EQ(curl({"-o", back, "-w", "%{size_download}",
                     here.url("/bytes/" + std::to_string(body_size))}),
@@ -73,7 +74,7 @@ TEST_F(http, large_bodies_go_both_ways_in_constant_memory) {
 TEST_F(http, over_tls_curl_verifies_the_certificate_and_every_byte) {
     const std::string sent = body();
     test::http_server here{certificate_and_key()};
-    EXPECT_EQ(curl({here.url("/")}), "hello from miou\n");
+    expect_greeting_of(here);
     curl({"--data-binary", "@" + sent, "-o", back, here.url("/echo")});
     EXPECT_TRUE(same(sent, back));
     here.stop();
@@ -100,7 +101,7 @@ TEST_F(http, wrk_and_ab_see_no_error) {
         EXPECT_EQ(wrk.find("Socket errors"), wrk.npos) << wrk;
         EXPECT_EQ(wrk.find("Non-2xx"), wrk.npos) << wrk;
 
-        // A handshake costs much more than a request.
+        // A handshake costs much more than a request, so there are fewer requests over TLS.
         const std::string requests =
             std::to_string(test::scaled(10'000, 1'000) / (tls.empty() ? 1 : 10));
         for (const strings& keep_alive : {strings{"-k"}, strings{}}) {
@@ -117,7 +118,7 @@ TEST_F(http, wrk_and_ab_see_no_error) {
     }
 }
 
-/// As many descriptors as the system allows, for this process and those that it starts.
+/// Allows this process, and those that it starts, as many descriptors as the system permits.
 void raise_descriptor_limit() {
     ::rlimit limit{};
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -134,7 +135,7 @@ TEST_F(http, eight_thousand_connections_are_open_at_once) {
         constexpr std::string_view greeting = "hello from miou\n";
         std::vector<miou_unix::file_descr> open;
         std::size_t greeted = 0;
-        for (int round = 0; round < 2; ++round) { // the second time, all of them are open
+        for (int round = 0; round < 2; ++round) { // in the second round all of them are open
             std::vector<miou::promise<void>> clients;
             for (std::size_t i = 0; i < connections; ++i) {
                 if (round == 0)
@@ -164,7 +165,7 @@ TEST_F(http, eight_thousand_connections_are_open_at_once) {
     here.stop();
 }
 
-TEST_F(http, what_it_does_not_have_and_what_is_no_http_are_said) {
+TEST_F(http, unknown_paths_get_404_and_garbage_gets_400) {
     test::http_server here;
     EXPECT_EQ(curl({"-o", back, "-w", "%{http_code}", here.url("/nothing")}), "404");
     EXPECT_EQ(curl({"-o", back, "-w", "%{http_code}", here.url("/bytes/many")}), "404");
@@ -175,7 +176,7 @@ TEST_F(http, what_it_does_not_have_and_what_is_no_http_are_said) {
     here.stop();
 }
 
-/// How often `part` stands in `text`.
+/// How often `part` occurs in `text`.
 std::size_t count(std::string_view text, std::string_view part) {
     std::size_t found = 0;
     for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1))
@@ -197,7 +198,7 @@ TEST_F(http, a_head_is_answered_as_a_get_is_without_the_body) {
             const std::string with_body = here.answer_to(get);
             const std::string header = with_body.substr(0, with_body.find("\r\n\r\n") + 4);
             EXPECT_EQ(here.answer_to("HEAD" + rest + "Connection: close\r\n\r\n"), header);
-            // The next answer begins where the header ends.
+            // On one connection, the next answer begins directly after the header.
             const std::string both = here.answer_to("HEAD" + rest + "\r\n" + get);
             EXPECT_TRUE(both.ends_with("\r\n\r\n" + with_body)) << both;
             EXPECT_EQ(count(both, "HTTP/1.1 "), 2u) << both;
@@ -210,7 +211,8 @@ TEST_F(http, a_head_is_answered_as_a_get_is_without_the_body) {
     here.stop();
 }
 
-/// A request that asks for the connection to be kept, and whether a greeting follows the answer.
+/// Sends a request and then one for the greeting on the same connection. The greeting must follow a
+/// success, and must not follow a refusal.
 class refusals : public http {
 protected:
     void expect(std::string_view status, const std::string& request) {
@@ -243,7 +245,7 @@ TEST_F(refusals, a_transfer_encoding_other_than_chunked_is_not_implemented) {
     here.stop();
 }
 
-TEST_F(refusals, a_body_whose_end_is_not_sure_is_no_request) {
+TEST_F(refusals, a_body_whose_end_is_ambiguous_is_refused) {
     miou_unix::run({.domains = 0}, [&] {
         const std::string length = "Content-Length: 5\r\n";
         for (const std::string& coding : strings{"chunked", "gzip"}) {
@@ -262,7 +264,7 @@ TEST_F(refusals, a_body_whose_end_is_not_sure_is_no_request) {
     here.stop();
 }
 
-TEST_F(refusals, a_request_names_one_host) {
+TEST_F(refusals, a_request_must_name_exactly_one_host) {
     miou_unix::run({.domains = 0}, [&] {
         expect("400", "GET / HTTP/1.1\r\n\r\n");
         expect("400", "GET / HTTP/1.1\r\nHost: here\r\nHost: here\r\n\r\n");
@@ -276,7 +278,7 @@ TEST_F(refusals, a_request_names_one_host) {
     here.stop();
 }
 
-TEST_F(refusals, a_bad_chunk_is_no_body) {
+TEST_F(refusals, a_bad_chunk_is_refused) {
     miou_unix::run({.domains = 0}, [&] {
         for (const std::string& body :
              strings{"xyz\r\n", "-1\r\na\r\n", "\r\n", "3\r\nabcd\r\n0\r\n\r\n",
@@ -320,7 +322,7 @@ TEST_F(http, a_client_of_http_1_0_gets_neither_100_nor_chunks) {
         const std::string host = "Host: here\r\nConnection: close\r\n";
         EXPECT_TRUE(here.answer_to("POST /echo HTTP/1.1\r\n" + host + rest)
                         .starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
-        // Nor does one whose body nobody wants.
+        // Neither does a client whose body is not wanted.
         for (const std::string& line :
              strings{"POST /nothing HTTP/1.1\r\n", "POST /nothing HTTP/1.0\r\n"})
             EXPECT_EQ(here.answer_to(line + host + rest).substr(8, 5), " 404 ");
@@ -328,7 +330,7 @@ TEST_F(http, a_client_of_http_1_0_gets_neither_100_nor_chunks) {
     here.stop();
 }
 
-TEST_F(http, who_half_closes_after_the_request_gets_the_whole_answer) {
+TEST_F(http, a_client_that_half_closes_after_the_request_gets_the_whole_answer) {
     test::http_server here;
     miou_unix::run({.domains = 0}, [&] {
         const std::string sent = test::numbered_bytes{}.from(0, 5'000'000);
@@ -378,12 +380,12 @@ TEST_F(http, an_idle_server_uses_no_processor_time) {
             for (int i = 0; i < 8; ++i) {
                 idle.push_back(here.connect());
                 if (!tls.empty())
-                    continue; // waits in the handshake
+                    continue; // the server waits in the handshake
                 miou_unix::write(idle.back(), "GET / HTTP/1.1\r\nHost: here\r\n\r\n");
                 std::string answer(100, '\0');
                 static_cast<void>(miou_unix::read(idle.back(), answer));
             }
-            EXPECT_EQ(curl({here.url("/")}), "hello from miou\n"); // all were accepted before
+            expect_greeting_of(here); // the idle connections were accepted before this one
             EXPECT_LT(here.program().processor_time_in(1s), test::scaled(50, 500) * 1ms);
         });
         here.stop();

@@ -1,4 +1,4 @@
-// The programs of docs/ that are ports of OCaml's, as they are.
+// The programs of docs/examples that are ports of Miou's examples.
 
 #include "support/child_program.hpp"
 #include "support/domains.hpp"
@@ -24,7 +24,7 @@ using strings = std::vector<std::string>;
 using test::lines_of;
 using test::output_of;
 
-/// Starts a program of docs/ on `domains` domains.
+/// Starts a program of docs/examples with `domains` domains.
 std::unique_ptr<test::child_program> start(const std::string& name, const strings& arguments = {},
                                            int domains = test::domains()) {
     return std::make_unique<test::child_program>(
@@ -52,7 +52,7 @@ TEST(programs, the_merge_sort_sorts_on_any_number_of_domains) {
     EXPECT_EQ(output_of(*start("merge_sort")), "");
 }
 
-TEST(programs, the_philosophers_all_eat_and_never_beside_each_other) {
+TEST(programs, all_philosophers_eat_and_neighbours_never_at_the_same_time) {
     constexpr int rounds = 20;
     const auto dinner = start("philosophers", {"3600", std::to_string(rounds)}, test::at_least(1));
     std::map<int, int> meals;
@@ -104,11 +104,11 @@ TEST(programs, the_small_scheduler_runs_what_was_put_into_the_background) {
     EXPECT_EQ(output_of(*start("small_scheduler")), "Hello\nWorld\n1 + 2 = 3\n");
 }
 
-/// The hash of the tree that git makes of `folder`, with a line feed.
+/// The hash that git gives the tree of `folder`, with a line feed.
 std::string git_tree_of(const fs::path& folder) {
     const test::temporary_folder repository;
     const auto git = [&](const strings& arguments) {
-        // The threshold puts the blobs into one pack, not into a file each.
+        // The threshold makes git put all blobs into one pack, not each into its own file.
         return output_of(test::joined(
             {"env", "GIT_DIR=" + repository.path().string(), "GIT_WORK_TREE=" + folder.string(),
              "GIT_CONFIG_GLOBAL=/dev/null", "git", "-c", "core.compression=0", "-c",
@@ -152,7 +152,7 @@ TEST(programs, the_merkle_tree_of_a_real_source_tree_is_that_of_git) {
     EXPECT_EQ(output_of(*start("merkle", {sources})), git_tree_of(sources));
 }
 
-TEST(programs, the_merkle_tree_of_a_tree_with_all_that_is_special_is_that_of_git) {
+TEST(programs, the_merkle_tree_of_a_folder_with_every_special_case_is_that_of_git) {
     if (!can_hash())
         GTEST_SKIP() << "merkle was not built: there is no libcrypto";
     const test::temporary_folder tree;

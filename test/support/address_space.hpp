@@ -1,4 +1,4 @@
-// Tests that take the address space away from a process.
+// Tests in which a process runs out of address space.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 
 namespace test {
 
-/// From now on the process may have so many bytes more address space, and no more.
+/// From now on the process may use only `more` bytes of address space beyond what it has.
 inline void limit_address_space(std::size_t more) {
     std::size_t pages = 0;
     std::FILE* const statm = std::fopen("/proc/self/statm", "r");
@@ -25,8 +25,8 @@ inline void limit_address_space(std::size_t more) {
         std::_Exit(4);
 }
 
-/// Each in a process that begins afresh, so that it does not depend on the heap of other tests, and
-/// that has one heap only: each further one has address space in reserve.
+/// Each test runs in a fresh process, so the heap of other tests does not matter. The process has
+/// only one malloc arena: each further one would reserve address space.
 class fresh_process : public testing::Test {
 protected:
     void SetUp() override {

@@ -1,6 +1,6 @@
-// Counts what the whole process asks of the heap, by taking the place of glibc's allocation
-// functions. Include it in one file of a program. The sanitizers take that place themselves: under
-// them nothing is counted, and the tests say no more than that the loops work.
+// Counts the allocations of the whole process, by replacing glibc's allocation functions. Include
+// it in one file of a program. The sanitizers replace these functions themselves: under them
+// nothing is counted, and the tests only show that their loops work.
 #pragma once
 
 #include "support/sanitized.hpp"
@@ -12,7 +12,7 @@ namespace test {
 
 inline std::atomic<std::size_t> allocations = 0;
 
-/// How many times `fn` makes any thread allocate.
+/// How many allocations all threads make while `fn` runs.
 template <class F>
 std::size_t allocations_of(F&& fn) {
     const std::size_t before = allocations.load();

@@ -2,7 +2,7 @@
 
 #include "support/io.hpp"
 
-#include <boost/json/src.hpp> // the library, which is compiled nowhere else
+#include <boost/json/src.hpp> // the whole library: the only place that compiles it
 
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ json::value script(const std::string& body, const json::array& arguments = {}) {
     return {{"script", body}, {"args", arguments}};
 }
 
-/// Whether the command line of any process names `text`.
+/// Whether the command line of any process contains `text`.
 bool runs_with(const std::string& text) {
     std::error_code ignored;
     return std::ranges::any_of(fs::directory_iterator{"/proc"}, [&](const auto& process) {
@@ -52,16 +52,17 @@ browser::browser() {
         throw std::runtime_error{"chromedriver does not start: " + text};
     url_ = "http://127.0.0.1:" + found[1].str();
 
-    const json::array flags{"--headless",
-                            "--no-sandbox",
-                            "--disable-gpu",
-                            "--disable-quic",
-                            "--no-first-run",
-                            "--disable-background-networking",
-                            "--disable-component-update",
-                            "--disable-sync",
-                            "--remote-debugging-pipe", // it ends when the driver does, in any way
-                            "--user-data-dir=" + profile_.path().string()};
+    const json::array flags{
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--remote-debugging-pipe", // so that it ends with the driver, however that ends
+        "--user-data-dir=" + profile_.path().string()};
     const json::value capabilities{{"timeouts", {{"script", 20'000}}},
                                    {"goog:chromeOptions", {{"args", flags}}}};
     const json::value made =

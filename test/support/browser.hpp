@@ -11,11 +11,11 @@
 
 namespace test {
 
-/// Sends a form, typed.
+/// Typed into a form, it submits the form.
 inline constexpr const char* enter_key = "\uE007";
 
-/// A Chromium without a screen, with one window and a profile of its own, and the `chromedriver`
-/// that moves it. Nothing is left of them when this is destroyed.
+/// A headless Chromium with one window and a profile of its own, and the `chromedriver` that
+/// controls it. Both have ended when this is destroyed.
 class browser {
 public:
     browser();
@@ -24,7 +24,7 @@ public:
     browser& operator=(const browser&) = delete;
 
     void open(const std::string& url);
-    /// Presses the keys in the element that `selector` (of CSS) names.
+    /// Types `keys` into the element that `selector`, a CSS selector, names.
     void type(const std::string& selector, const std::string& keys);
     /// Whether that element contains `text`, now or soon.
     bool shows(const std::string& selector, const std::string& text);

@@ -94,7 +94,7 @@ int child_program::wait() {
         int status = 0;
         ::waitpid(pid_, &status, 0);
         status_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-        reader_.join(); // all that it printed is there
+        reader_.join(); // now all that it printed is in `printed_`
     }
     return *status_;
 }
@@ -151,7 +151,7 @@ bool child_program::comes_down_to(std::size_t descriptors) const {
     for (const deadline patience; open_descriptors() > descriptors;) {
         if (patience.has_passed())
             return false;
-        std::this_thread::sleep_for(1ms); // nobody tells
+        std::this_thread::sleep_for(1ms); // there is nothing to wait for
     }
     return true;
 }

@@ -1,4 +1,4 @@
-// What was thrown, and what it says.
+// Looks at exceptions and their messages.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 
 namespace test {
 
-/// What a task of a test throws.
+/// For tasks that fail on purpose.
 struct failure : std::runtime_error {
     failure()
         : std::runtime_error{"failure"} {}
@@ -37,7 +37,7 @@ bool failed_with(const Result& outcome) {
     return outcome.has_error() && is<E>(outcome.error());
 }
 
-/// The text of the `E` that `fn` throws; it is a failure of the test if it throws none.
+/// The message of the `E` that `fn` throws. The test fails if nothing is thrown.
 template <class E, class F>
 std::string message_of(F&& fn) {
     try {

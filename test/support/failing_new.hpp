@@ -1,5 +1,5 @@
-// Makes the process run out of memory on purpose: takes the place of `new`, and of `aligned_alloc`,
-// by which Asio allocates. Include it in one file of a program.
+// Makes the process run out of memory on purpose. It replaces `new`, and `aligned_alloc`, with
+// which Asio allocates. Include it in one file of a program.
 #pragma once
 
 #include <atomic>
@@ -11,10 +11,10 @@
 
 namespace test {
 
-/// While it lives some calls of `new` fail, whichever thread makes them.
+/// While this object exists some calls of `new` fail, on whichever thread.
 class failing_new {
 public:
-    /// Those numbered `first` to `first + count - 1`, from 1.
+    /// The calls number `first` to `first + count - 1` fail, counted from 1.
     failing_new(std::size_t first, std::size_t count) noexcept {
         calls_.store(0);
         first_.store(first);
@@ -24,10 +24,10 @@ public:
     failing_new(const failing_new&) = delete;
     failing_new& operator=(const failing_new&) = delete;
 
-    /// Whether one has failed.
+    /// Whether a call has failed.
     bool has_struck() const noexcept { return calls_.load() >= first_.load(); }
 
-    /// For `new`: null when it is to fail.
+    /// For `new`: null if the call is to fail.
     static void* allocate(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) {
         void* block = nullptr;
         if (next_fails() || ::posix_memalign(&block, alignment, size) != 0)
@@ -58,7 +58,7 @@ private:
 
 } // namespace test
 
-// All of them: what a sanitizer has of its own does not go with these.
+// All forms are replaced: a sanitizer's own forms cannot be mixed with these.
 void* operator new(std::size_t size) {
     return test::failing_new::allocate_or_throw(size);
 }

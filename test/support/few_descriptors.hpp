@@ -1,4 +1,4 @@
-// A process that is out of descriptors.
+// A process that has no descriptors left.
 #pragma once
 
 #include <sys/resource.h>
@@ -6,7 +6,7 @@
 
 namespace test {
 
-/// Leaves the process `spare` descriptors while it lives.
+/// While this object exists the process can open only `spare` more descriptors.
 class few_descriptors {
 public:
     explicit few_descriptors(unsigned spare = 0) {

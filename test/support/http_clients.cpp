@@ -24,4 +24,8 @@ std::string http_clients::curl(const strings& arguments) const {
         joined({"curl", "-sS", "--max-time", "120", "--cacert", certificate}, arguments));
 }
 
+void http_clients::expect_greeting_of(const http_server& server) const {
+    EXPECT_EQ(curl({server.url("/")}), "hello from miou\n");
+}
+
 } // namespace test

@@ -1,4 +1,4 @@
-// The programs of docs/ that speak HTTP, as child processes.
+// The programs of docs/examples that speak HTTP, as child processes.
 #pragma once
 
 #include "miou_unix/file_descr.hpp"
@@ -12,10 +12,10 @@
 
 namespace test {
 
-/// A program that says "listening on 127.0.0.1:PORT", over as many domains as the test.
+/// A program that prints "listening on 127.0.0.1:PORT". It has as many domains as the test.
 class http_program {
 public:
-    /// `options` come after the port, which the system chooses.
+    /// The first argument is port 0, for which the system chooses one; `options` follow.
     explicit http_program(const std::string& name, std::vector<std::string> options = {},
                           const std::string& scheme = "http");
 
@@ -23,12 +23,13 @@ public:
     std::string url(const std::string& path) const;
     /// Suspends.
     miou_unix::file_descr connect() const;
-    /// All that it says to `text` before it closes the connection. Suspends.
+    /// Sends `text` and returns everything that it answers until it closes the connection.
+    /// Suspends.
     std::string answer_to(const std::string& text) const;
     child_program& program() noexcept { return program_; }
-    /// It has logged no failure.
+    /// Succeeds if it has logged no failure.
     testing::AssertionResult complained_of_nothing() const;
-    /// Ends it as an operator would.
+    /// Sends SIGTERM and expects a graceful end.
     void stop();
 
 private:

@@ -96,13 +96,13 @@ void reset(const miou_unix::file_descr& connection) {
     miou_unix::close(connection);
 }
 
-std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_socket() {
+std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_udp_socket() {
     const auto f = miou_unix::udpv4();
     miou_unix::bind_and_listen(f, test::loopback());
     return {f, miou_unix::getsockname(f)};
 }
 
-std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_unix_socket() {
+std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_local_socket() {
     const auto f = miou_unix::of_file_descr(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     struct ::sockaddr any {};
     any.sa_family = AF_UNIX; // the system chooses a name
@@ -144,7 +144,7 @@ void send_numbered(const miou_unix::file_descr& f, numbered_bytes bytes, std::si
 
 std::ptrdiff_t receive_numbered(const miou_unix::file_descr& f, numbered_bytes bytes) {
     std::size_t place = 0;
-    std::array<char, 30000> buffer; // no divisor of any buffer of the kernel's
+    std::array<char, 30000> buffer; // a size that divides no buffer of the kernel
     while (const std::size_t length = miou_unix::read(f, buffer)) {
         if (!bytes.matches(buffer.data(), length, place))
             return -1;

@@ -20,7 +20,7 @@
 
 namespace test {
 
-/// What a `boost::system::system_error` says; success if `error` is none.
+/// The code of a `boost::system::system_error`; success if `error` is something else.
 boost::system::error_code code_of(const std::exception_ptr& error);
 
 /// The code of what `fn` throws; success if it throws nothing.
@@ -34,7 +34,7 @@ boost::system::error_code error_of(F&& fn) {
     return {};
 }
 
-/// The code of a `miou::result` that failed.
+/// The code of a `miou::result` that failed; success if it did not.
 template <class Result>
 boost::system::error_code error_in(const Result& outcome) {
     return outcome.has_error() ? code_of(outcome.error()) : boost::system::error_code{};
@@ -52,27 +52,27 @@ using ends = std::pair<miou_unix::file_descr, miou_unix::file_descr>;
 /// Two connected stream sockets. The raw ones are in blocking mode.
 std::pair<int, int> raw_socket_pair();
 ends socket_pair();
-/// What is written to the second is read from the first. The raw ones are in blocking mode.
+/// The end to read from, then the end to write to. The raw ones are in blocking mode.
 std::pair<int, int> raw_pipe();
 ends pipe();
 /// Client and server of a connection over loopback. Suspends.
 ends tcp_pair();
 
-/// Writes a byte and reads it. Suspends. The read finds it at once, and leaves room: after one that
-/// does not the next one would not ask the reactor.
+/// Writes a byte and reads it. Suspends. The buffer of the read has room for more: after a read
+/// that fills its buffer, the next one does not go through the reactor.
 void write_and_read(const ends& through);
 
-/// Closes `connection`, a TCP socket, by a reset.
+/// Resets `connection`, a TCP socket, and closes it.
 void reset(const miou_unix::file_descr& connection);
 
 /// A UDP socket on a port that the system chose, and its address.
-std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_socket();
-/// The same in the UNIX domain, where no datagram is lost: who sends waits.
-std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_unix_socket();
+std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_udp_socket();
+/// The same with AF_UNIX, where no datagram is lost: a sender waits until there is room.
+std::pair<miou_unix::file_descr, miou_unix::sockaddr> bound_local_socket();
 /// Waits for a datagram.
 std::string receive(const miou_unix::file_descr& f);
 
-/// A number for each place of a stream: it tells holes, repetitions and bytes of other streams.
+/// A byte for each place of a stream, which reveals holes, repetitions and bytes of other streams.
 class numbered_bytes {
 public:
     explicit numbered_bytes(unsigned stream = 0) noexcept
@@ -91,15 +91,15 @@ private:
 /// Everything up to the end of the stream.
 std::string read_to_end(const miou_unix::file_descr& f);
 
-/// Writes `size` bytes and half-closes.
+/// Writes `size` bytes, then shuts down the sending side.
 void send_numbered(const miou_unix::file_descr& f, numbered_bytes bytes, std::size_t size);
-/// Reads to the end of the stream and returns how many bytes came; -1 if they are wrong.
+/// Reads to the end of the stream. Returns how many bytes came, or -1 if one was wrong.
 std::ptrdiff_t receive_numbered(const miou_unix::file_descr& f, numbered_bytes bytes);
 
 /// The longest time, in seconds.
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// Long enough for anything that ends at all.
+/// A time limit that is long enough for anything that ends at all.
 class deadline {
 public:
     explicit deadline(std::chrono::milliseconds from_now = std::chrono::seconds{20}) noexcept

@@ -1,5 +1,5 @@
-// The main function of every test program. Each test must leave the process as it found it: no
-// thread and no descriptor more. (Memory is what the leak sanitizer looks at.)
+// The main function of every test program. Each test must leave the process without additional
+// threads and descriptors. (The leak sanitizer checks the memory.)
 
 #include "support/process.hpp"
 
@@ -31,7 +31,7 @@ class nothing_left_behind final : public testing::EmptyTestEventListener {
 } // namespace
 
 int main(int argc, char** argv) {
-    std::jthread{[] {}}; // the first thread makes the thread sanitizer start one of its own
+    std::jthread{[] {}}; // so that the thread sanitizer starts its own thread before any test
     testing::InitGoogleTest(&argc, argv);
     testing::UnitTest::GetInstance()->listeners().Append(new nothing_left_behind);
     return RUN_ALL_TESTS();

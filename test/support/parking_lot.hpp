@@ -1,4 +1,4 @@
-// Many tasks that have a stack at the same time.
+// Many tasks that are parked at the same time, each with a stack.
 #pragma once
 
 #include "miou/trigger.hpp"
@@ -9,7 +9,7 @@
 
 namespace test {
 
-/// Where a number of tasks of one domain park until all are there and they are let go.
+/// Tasks of one domain park here until they are let go together.
 class parking_lot {
 public:
     void reserve(std::size_t tasks) { triggers_.reserve(tasks); }

@@ -25,7 +25,7 @@ std::size_t live_threads() {
 }
 
 std::size_t open_descriptors() {
-    return entries("/proc/self/fd") - 1; // the iterator's own
+    return entries("/proc/self/fd") - 1; // without the iterator's own
 }
 
 std::size_t resident_bytes() {

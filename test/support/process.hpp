@@ -1,4 +1,4 @@
-// What the kernel says of this process.
+// What the kernel knows about this process.
 #pragma once
 
 #include <chrono>
@@ -6,17 +6,17 @@
 
 namespace test {
 
-/// Threads that exist now.
+/// How many threads exist now.
 std::size_t live_threads();
-/// Descriptors that are open now.
+/// How many descriptors are open now.
 std::size_t open_descriptors();
 /// Resident memory, in bytes.
 std::size_t resident_bytes();
-/// Memory mappings.
+/// How many memory mappings there are.
 std::size_t mappings();
-/// The processor time that it has used.
+/// The processor time of all threads so far.
 std::chrono::nanoseconds processor_time();
-/// What it does on signal `number`.
+/// The handler that is installed for signal `number`.
 void (*installed(int number))(int);
 
 } // namespace test

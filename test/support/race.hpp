@@ -1,4 +1,4 @@
-// Threads that do something at the same time, again and again.
+// Threads that act at the same moment, again and again.
 #pragma once
 
 #include <barrier>
@@ -8,8 +8,8 @@
 
 namespace test {
 
-/// `rounds` times: `before()`, then all of `parts` at once, each on a thread of its own, then
-/// `after()`.
+/// Calls `before`, then all of `parts` at once, each on a thread of its own, then `after`. Does so
+/// `rounds` times.
 inline void race(int rounds, const std::function<void()>& before,
                  const std::vector<std::function<void()>>& parts,
                  const std::function<void()>& after) {

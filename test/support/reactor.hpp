@@ -1,4 +1,4 @@
-// A run of miou_unix over as many domains as the suite was started with.
+// A run of miou_unix with as many domains as the test is to have.
 #pragma once
 
 #include "support/domains.hpp"

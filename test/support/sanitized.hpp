@@ -1,4 +1,4 @@
-// Whether a sanitizer watches: tests scale down then.
+// Whether the program is built with a sanitizer. Tests do less then.
 #pragma once
 
 #if defined(__SANITIZE_THREAD__)
@@ -25,7 +25,7 @@
 
 namespace test {
 
-/// Under a sanitizer everything is slower, and its fibers are limited in number.
+/// A number for a plain build and one for a sanitizer, which is slower and has a limit of fibers.
 constexpr int scaled(int plain, int sanitized) {
     return TEST_SANITIZED ? sanitized : plain;
 }

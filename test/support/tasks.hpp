@@ -8,7 +8,7 @@
 
 namespace test {
 
-/// Ends only by being cancelled.
+/// Runs until its task is cancelled.
 [[noreturn]] inline void forever() {
     for (;;)
         miou::yield();
@@ -21,7 +21,7 @@ void yield_until(Predicate holds) {
         miou::yield();
 }
 
-/// Spawns on another domain if there is one, else on this one.
+/// Spawns a task on another domain if there is one, otherwise on this one.
 template <class F>
 [[nodiscard]] auto anywhere(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     const bool on_dom0 = miou::domain::self().to_int() == 0;

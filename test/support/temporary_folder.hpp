@@ -5,7 +5,7 @@
 
 namespace test {
 
-/// Empty, and gone with all that is in it when this is destroyed.
+/// It is empty at first. The destructor removes it with everything in it.
 class temporary_folder {
 public:
     temporary_folder();

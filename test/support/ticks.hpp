@@ -16,8 +16,8 @@
 
 namespace test {
 
-/// Time stands still while any domain has something to do, and jumps to the next deadline when none
-/// has. So what the clock says at the end of a run does not depend on the machine.
+/// Time stands still while any domain has something to do. When none has, it jumps to the next
+/// deadline. So the time at the end of a run does not depend on the machine.
 class ticks {
 public:
     template <class F>
@@ -41,7 +41,7 @@ public:
         });
     }
 
-    /// Tasks that sleep now, on all domains.
+    /// How many tasks sleep now, on all domains.
     std::size_t sleepers() const {
         const std::scoped_lock lock{guard_};
         std::size_t count = 0;
@@ -101,7 +101,7 @@ private:
     }
     bool is_busy(const domain& d) const { return !d.idle || d.interrupted || is_due(d); }
 
-    /// False while somebody has something to do, or nobody sleeps.
+    /// False while a domain has something to do, or if no task sleeps.
     bool advance() {
         std::optional<int> next;
         for (const auto& [uid, each] : domains_) {

@@ -8,7 +8,7 @@
 
 namespace test {
 
-/// With a certificate that it has signed itself. Sessions are not kept: the memory does not grow.
+/// Has a self-signed certificate. It keeps no sessions, so its memory does not grow.
 inline boost::asio::ssl::context& tls() {
     using boost::asio::ssl::context;
     static context made = [] {

@@ -1,6 +1,7 @@
-// Functions that block, beside the domains.
+// Functions that block, on worker threads beside the domains.
 
 #include "support/domains.hpp"
+#include "support/environment.hpp"
 #include "support/errors.hpp"
 #include "support/process.hpp"
 #include "support/reactor.hpp"
@@ -34,17 +35,24 @@ using test::domains;
 using test::failed_with;
 using test::on_reactor;
 
-/// A value of the environment, for the time of a test.
-class variable {
+/// A worker that runs a function until it is released.
+class held_worker {
 public:
-    variable(const char* name, const char* value)
-        : name_{name} {
-        ::setenv(name, value, 1);
+    /// For a task. Returns true when the worker has been released.
+    bool occupy() {
+        return blocking([this] {
+            occupied_.count_down();
+            released_.wait();
+            return true;
+        });
     }
-    ~variable() { ::unsetenv(name_); }
+    /// Blocks the calling thread.
+    void wait_until_occupied() const { occupied_.wait(); }
+    void release() { released_.count_down(); }
 
 private:
-    const char* name_;
+    std::latch occupied_{1};
+    std::latch released_{1};
 };
 
 TEST(blocking_call, runs_on_a_thread_that_is_no_domain) {
@@ -69,10 +77,10 @@ TEST(blocking_call, returns_what_the_function_returns_and_throws_what_it_throws)
 
 TEST(blocking_call, parks_only_the_calling_task) {
     on_reactor([] {
-        std::latch released{1};
-        const auto caller = miou::async([&] { blocking([&] { released.wait(); }); });
+        held_worker worker;
+        const auto caller = miou::async([&] { worker.occupy(); });
         miou::yield();
-        released.count_down(); // would never happen if the domain were blocked
+        worker.release(); // would never happen if the domain were blocked
         miou::await_exn(caller);
     });
 }
@@ -98,43 +106,31 @@ TEST(blocking_call, no_more_run_at_once_than_there_are_workers_and_the_rest_foll
     });
 }
 
-TEST(blocking_call, of_a_cancelled_task_that_still_waits_in_the_queue_never_runs) {
-    const variable workers{"MIOU_WORKERS", "1"};
+TEST(blocking_call, of_a_cancelled_task_is_not_run_if_it_still_waits_in_the_queue) {
+    const test::environment_variable workers{"MIOU_WORKERS", "1"};
     on_reactor([] {
-        std::latch begun{1};
-        std::latch released{1};
-        const auto first = miou::async([&] {
-            blocking([&] {
-                begun.count_down();
-                released.wait();
-            });
+        held_worker worker;
+        const auto first = miou::async([&] { worker.occupy(); });
+        const auto second = miou::async([] {
+            blocking([] { ADD_FAILURE() << "a function that was removed from the queue ran"; });
         });
-        const auto second =
-            miou::async([] { blocking([] { ADD_FAILURE() << "it was taken back"; }); });
         miou::yield();
-        begun.wait();
+        worker.wait_until_occupied();
         miou::cancel(second);
         EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(second)));
-        released.count_down();
+        worker.release();
         miou::await_exn(first);
     });
 }
 
 TEST(blocking_call, that_has_begun_is_waited_for_and_its_outcome_is_not_lost) {
     on_reactor([] {
-        std::latch begun{1};
-        std::latch released{1};
+        held_worker worker;
         bool returned = false;
-        const auto caller = miou::async([&] {
-            returned = blocking([&] {
-                begun.count_down();
-                released.wait();
-                return true;
-            });
-        });
+        const auto caller = miou::async([&] { returned = worker.occupy(); });
         miou::yield();
-        begun.wait();
-        const auto releasing = miou::async([&] { released.count_down(); });
+        worker.wait_until_occupied();
+        const auto releasing = miou::async([&] { worker.release(); });
         miou::cancel(caller);
         EXPECT_TRUE(returned);
         miou::await_exn(releasing);
@@ -158,9 +154,9 @@ TEST(blocking_call, a_function_has_the_signal_mask_of_its_caller) {
     });
 }
 
-TEST(blocking_call, refuses_a_malformed_number_of_workers_and_works_once_it_is_mended) {
+TEST(blocking_call, refuses_a_malformed_number_of_workers_and_works_once_it_is_corrected) {
     for (const char* bad : {"", "0", "-1", "4x", "1025", "99999999999"}) {
-        const variable workers{"MIOU_WORKERS", bad};
+        const test::environment_variable workers{"MIOU_WORKERS", bad};
         for (const std::optional<int> chosen : {std::optional<int>{}, std::optional{2}}) {
             const auto text = test::message_of<std::invalid_argument>(
                 [&] { miou_unix::run({.domains = domains(), .workers = chosen}, [] { FAIL(); }); });
@@ -175,7 +171,7 @@ TEST(blocking_call, refuses_a_malformed_number_of_workers_and_works_once_it_is_m
     miou_unix::run({.domains = domains(), .workers = 1024}, [] { blocking([] {}); });
 }
 
-TEST(blocking_call, of_those_that_follow_each_other_one_thread_runs_all) {
+TEST(blocking_call, one_thread_runs_all_calls_that_follow_each_other) {
     on_reactor([] {
         const std::size_t before = test::live_threads();
         for (int i = 0; i < 100; ++i)
@@ -184,7 +180,7 @@ TEST(blocking_call, of_those_that_follow_each_other_one_thread_runs_all) {
     });
 }
 
-/// No further thread can be started while it lives: none gets a stack.
+/// While this object exists no thread can be started: the default stack is too large.
 class no_more_threads {
 public:
     no_more_threads() {
@@ -211,29 +207,23 @@ TEST(blocking_call, says_that_no_thread_can_be_started_and_works_once_one_can) {
         {
             const no_more_threads meanwhile;
             const auto text = test::message_of<std::system_error>(
-                [] { blocking([] { ADD_FAILURE() << "there is no thread"; }); });
+                [] { blocking([] { ADD_FAILURE() << "ran without a thread"; }); });
             EXPECT_TRUE(test::contains(text, "miou_unix::blocking")) << text;
         }
         EXPECT_EQ(blocking([] { return 1; }), 1);
     });
 }
 
-TEST(blocking_call, waits_for_the_threads_there_are_if_no_more_can_be_started) {
+TEST(blocking_call, waits_for_an_existing_thread_if_no_more_can_be_started) {
     on_reactor([] {
-        std::latch begun{1};
-        std::latch released{1};
-        const auto first = miou::async([&] {
-            blocking([&] {
-                begun.count_down();
-                released.wait();
-            });
-        });
+        held_worker worker;
+        const auto first = miou::async([&] { worker.occupy(); });
         miou::yield();
-        begun.wait();
+        worker.wait_until_occupied();
         const no_more_threads meanwhile;
         const auto second = miou::async([] { return blocking([] { return 2; }); });
         miou::yield();
-        released.count_down();
+        worker.release();
         EXPECT_EQ(miou::await_exn(second), 2);
         miou::await_exn(first);
     });
@@ -253,7 +243,7 @@ TEST(blocking_call, no_thread_is_left_after_the_run) {
     }
 }
 
-TEST(blocking_call, storm_of_cancellations) {
+TEST(blocking_call, a_storm_of_cancellations_loses_no_call) {
     on_reactor([] {
         std::atomic<int> begun = 0;
         std::atomic<int> ended = 0;

@@ -1,4 +1,4 @@
-// Waiting for raw descriptors, which are left as they are.
+// Waiting for raw descriptors, which stay in the mode that they are in.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -36,7 +36,7 @@ using test::error_of;
 using test::failed_with;
 namespace errc = boost::system::errc;
 
-/// Two raw ends, closed with it. What is written to the second is read from the first.
+/// The end to read from and the end to write to. The destructor closes them.
 struct raw_ends {
     explicit raw_ends(std::pair<int, int> both)
         : from{both.first}
@@ -78,7 +78,7 @@ std::pair<int, int> raw_datagram_pair() {
     return {both[0], both[1]};
 }
 
-/// Eight bytes, which an eventfd takes too.
+/// Writes eight bytes, which an eventfd accepts too.
 void put(int fd) {
     const std::uint64_t one = 1;
     EXPECT_EQ(::write(fd, &one, sizeof one), 8);
@@ -89,7 +89,7 @@ void take(int fd) {
     EXPECT_EQ(::read(fd, &value, sizeof value), 8);
 }
 
-/// Makes it full, and leaves it in blocking mode.
+/// Writes until there is no room, and leaves the descriptor in blocking mode.
 void fill(int fd) {
     const std::string block(1000, 'x');
     ::fcntl(fd, F_SETFL, O_NONBLOCK | ::fcntl(fd, F_GETFL));
@@ -100,7 +100,7 @@ void fill(int fd) {
     ::fcntl(fd, F_SETFL, ~O_NONBLOCK & ::fcntl(fd, F_GETFL));
 }
 
-/// Parks for a few rounds of the scheduler and the system.
+/// Lets other tasks run, and polls the system.
 void let_others_run() {
     for (int i = 0; i < 5; ++i)
         miou::yield();
@@ -125,12 +125,12 @@ void waits_for_what_comes(Spawn spawn) {
     }
 }
 
-TEST(blocking_read, waits_for_what_comes) {
+TEST(blocking_read, waits_until_data_comes) {
     miou_unix::run({.domains = domains()},
                    [] { waits_for_what_comes([](auto fn) { return miou::async(fn); }); });
 }
 
-TEST(blocking_read, waits_for_it_on_other_domains) {
+TEST(blocking_read, waits_on_other_domains) {
     miou_unix::run({.domains = domains()},
                    [] { waits_for_what_comes([](auto fn) { return test::anywhere(fn); }); });
 }
@@ -139,13 +139,13 @@ TEST(blocking_read, returns_at_once_when_there_is_something) {
     miou_unix::run({.domains = domains()}, [] {
         const raw_ends ends{test::raw_pipe()};
         put(ends.to);
-        for (int i = 0; i < 100; ++i) // nothing is read
+        for (int i = 0; i < 100; ++i) // the data stays unread
             miou_unix::blocking_read(ends.from);
         take(ends.from);
     });
 }
 
-TEST(blocking_read, the_end_wakes) {
+TEST(blocking_read, the_end_of_the_stream_wakes_the_task) {
     miou_unix::run({.domains = domains()}, [] {
         for (const auto& make : {&test::raw_pipe, &test::raw_socket_pair}) {
             raw_ends ends{make()};
@@ -178,7 +178,7 @@ TEST(blocking_write, waits_for_room) {
     });
 }
 
-TEST(blocking_write, a_broken_pipe_wakes) {
+TEST(blocking_write, a_broken_pipe_wakes_the_task) {
     miou_unix::run({.domains = domains()}, [] {
         raw_ends ends{test::raw_pipe()};
         fill(ends.to);
@@ -231,7 +231,7 @@ TEST(blocking_calls, readers_and_writers_of_one_descriptor_wait_side_by_side) {
     });
 }
 
-TEST(blocking_calls, wait_beside_those_of_a_handle_on_the_same_descriptor) {
+TEST(blocking_calls, may_wait_for_a_descriptor_that_also_has_a_handle) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [f, peer] = test::socket_pair();
         const auto reader = miou::async([&, g = f] {
@@ -243,7 +243,7 @@ TEST(blocking_calls, wait_beside_those_of_a_handle_on_the_same_descriptor) {
         const auto waiter =
             miou::async([&, g = f] { miou_unix::blocking_read(miou_unix::to_file_descr(g)); });
         let_others_run();
-        miou_unix::write(peer, "x"); // the reader may have taken it before the waiter looks
+        miou_unix::write(peer, "x"); // the reader may take the byte before the waiter polls
         let_others_run();
         miou::cancel(waiter);
         miou_unix::blocking_write(miou_unix::to_file_descr(f));
@@ -291,7 +291,7 @@ TEST(blocking_calls, are_cancelled_and_leave_nothing) {
     });
 }
 
-TEST(blocking_calls, one_that_never_parks_is_cancellable) {
+TEST(blocking_calls, one_that_never_parks_can_be_cancelled) {
     miou_unix::run({.domains = domains()}, [] {
         const raw_ends ends{test::raw_pipe()};
         const auto task = test::anywhere([&] {
@@ -304,7 +304,7 @@ TEST(blocking_calls, one_that_never_parks_is_cancellable) {
     });
 }
 
-TEST(blocking_calls, a_number_that_is_used_again_is_another_descriptor) {
+TEST(blocking_calls, a_reused_number_is_another_descriptor) {
     miou_unix::run({.domains = domains()}, [] {
         for (int i = 0; i < test::scaled(100, 30); ++i) {
             int number = -1;
@@ -335,13 +335,13 @@ TEST(blocking_calls, a_number_that_is_used_again_is_another_descriptor) {
     });
 }
 
-TEST(blocking_calls, one_that_is_closed_meanwhile_is_left_by_a_cancellation) {
+TEST(blocking_calls, a_wait_for_a_descriptor_that_was_closed_ends_by_cancellation) {
     miou_unix::run({.domains = domains()}, [] {
         raw_ends old{test::raw_pipe()};
         const auto lost = miou::async([&, fd = old.from] { miou_unix::blocking_read(fd); });
-        miou::yield(); // it parks
+        miou::yield(); // the task parks
         old.close_first();
-        const raw_ends again{test::raw_pipe()}; // the same number
+        const raw_ends again{test::raw_pipe()}; // gets the same number
         put(again.to);
         miou_unix::blocking_read(again.from);
         let_others_run();
@@ -350,12 +350,12 @@ TEST(blocking_calls, one_that_is_closed_meanwhile_is_left_by_a_cancellation) {
     });
 }
 
-TEST(blocking_calls, that_are_cancelled_let_the_descriptor_be_closed_and_its_number_be_used_again) {
+TEST(blocking_calls, that_are_cancelled_let_the_descriptor_be_closed_and_its_number_be_reused) {
     miou_unix::run({.domains = domains()}, [] {
         for (int i = 0; i < test::scaled(200, 50); ++i) {
             std::atomic<int> number = -1;
             const auto owner = test::anywhere([&] {
-                const raw_ends old{test::raw_socket_pair()}; // closed while this unwinds
+                const raw_ends old{test::raw_socket_pair()}; // closed while the task unwinds
                 number = old.from;
                 miou_unix::blocking_read(old.from);
             });
@@ -375,7 +375,7 @@ TEST(blocking_calls, that_are_cancelled_let_the_descriptor_be_closed_and_its_num
     });
 }
 
-TEST(blocking_calls, refuse_what_does_not_know_waiting) {
+TEST(blocking_calls, refuse_a_file_that_cannot_be_waited_for) {
     const test::temporary_folder folder;
     miou_unix::run({.domains = domains()}, [&] {
         for (const int fd : {::open((folder / "file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600),
@@ -391,7 +391,7 @@ TEST(blocking_calls, refuse_what_does_not_know_waiting) {
     });
 }
 
-TEST(blocking_calls, refuse_what_is_no_descriptor) {
+TEST(blocking_calls, refuse_an_invalid_descriptor) {
     miou_unix::run({.domains = domains()}, [] {
         int closed = -1;
         {
@@ -413,7 +413,7 @@ TEST(blocking_calls, outside_of_a_run_nothing_can_be_waited_for) {
               [&] { EXPECT_THROW(miou_unix::blocking_read(ends.from), miou::no_select_provided); });
 }
 
-TEST(blocking_read, and_write_say_the_name_that_they_were_given) {
+TEST(blocking_calls, say_the_name_that_they_were_given) {
     miou_unix::run({.domains = domains()}, [] {
         const auto text_of = [](auto call) {
             return test::message_of<boost::system::system_error>(call);

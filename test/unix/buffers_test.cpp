@@ -1,4 +1,4 @@
-// What is read into and written from: slices, buffers of many types, sequences of buffers.
+// Where data is read into and written from: slices, buffers of many types, sequences of buffers.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -42,7 +42,7 @@ TEST(slices, only_their_part_of_the_buffer_is_touched) {
     });
 }
 
-TEST(slices, those_that_are_not_within_the_buffer_are_refused) {
+TEST(slices, ones_that_reach_beyond_the_buffer_are_refused) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::pipe();
         constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
@@ -62,7 +62,7 @@ TEST(slices, those_that_are_not_within_the_buffer_are_refused) {
     });
 }
 
-TEST(slices, empty_ones_do_nothing_at_once) {
+TEST(slices, empty_ones_return_at_once) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::pipe();
         char buffer[4];
@@ -141,7 +141,7 @@ TEST(buffer_sequences, a_read_fills_the_first_pieces_with_what_there_is) {
         miou_unix::write(to, std::array<boost::asio::const_buffer, 0>{});
         EXPECT_EQ(miou_unix::read(from, std::vector<boost::asio::mutable_buffer>{}), 0u);
         miou_unix::close(to);
-        EXPECT_EQ(miou_unix::read(from, into), 0u); // the end
+        EXPECT_EQ(miou_unix::read(from, into), 0u); // the end of the stream
         EXPECT_EQ(test::error_of([&] { miou_unix::really_read(from, into); }),
                   boost::asio::error::eof);
     });

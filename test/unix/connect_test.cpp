@@ -1,4 +1,4 @@
-// Names, and connecting to them.
+// Looking up names, and connecting to them.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -33,9 +33,11 @@ using namespace std::chrono_literals;
 using miou_unix::resolve;
 using miou_unix::sockaddr;
 using test::domains;
+using test::error_in;
 using test::failed_with;
 using test::on_reactor;
 using addresses = std::vector<sockaddr>;
+namespace errc = boost::system::errc;
 
 TEST(resolve, numeric_addresses_are_answered_at_once) {
     on_reactor([] {
@@ -68,7 +70,7 @@ TEST(resolve, an_unknown_host_or_service_is_named) {
     });
 }
 
-TEST(resolve, refuses_what_can_be_no_name) {
+TEST(resolve, refuses_what_cannot_be_a_name) {
     on_reactor([] {
         EXPECT_THROW(resolve("", ""), std::invalid_argument);
         EXPECT_THROW(resolve(std::string_view{"local\0host", 10}, "80"), std::invalid_argument);
@@ -76,7 +78,7 @@ TEST(resolve, refuses_what_can_be_no_name) {
     });
 }
 
-TEST(resolve, of_numbers_and_of_what_is_too_long_needs_no_thread) {
+TEST(resolve, needs_no_thread_for_numbers_and_for_names_that_are_too_long) {
     on_reactor([] {
         const std::size_t before = test::live_threads();
         resolve("127.0.0.1", "65535");
@@ -111,7 +113,7 @@ TEST(resolve, does_not_wait_for_functions_that_compute) {
     });
 }
 
-TEST(resolve, storm_of_cancellations) {
+TEST(resolve, a_storm_of_cancellations_harms_nothing) {
     on_reactor([] {
         std::minstd_rand random{7};
         for (int i = 0; i < test::scaled(20'000, 1000); ++i) {
@@ -123,7 +125,7 @@ TEST(resolve, storm_of_cancellations) {
     });
 }
 
-/// Where nobody answers: the only place in the queue is taken.
+/// An address that does not answer: the only place in its queue is taken.
 class black_hole {
 public:
     black_hole() { miou_unix::connect(taking_, address()); }
@@ -138,7 +140,7 @@ private:
     const miou_unix::file_descr taking_ = miou_unix::tcpv4();
 };
 
-/// Where connections are refused.
+/// An address that refuses connections.
 sockaddr closed_port() {
     const auto listening = test::listen_on_loopback();
     const auto address = miou_unix::getsockname(listening);
@@ -156,6 +158,20 @@ bool is_connected(const miou_unix::file_descr& f, const miou_unix::file_descr& l
     return got;
 }
 
+TEST(connect, a_refused_connection_wakes_its_task) { // Miou_unix test05
+    miou_unix::run({.domains = domains()}, [] {
+        const auto nobody = miou_unix::tcpv4();
+        miou_unix::bind_and_listen({.reuseport = false}, nobody, test::loopback());
+        const auto address = miou_unix::getsockname(nobody);
+        miou_unix::close(nobody);
+        const auto socket = miou_unix::tcpv4();
+        const auto connect = miou::async([&] { miou_unix::connect(socket, address); });
+        const auto timeout = miou::async([] { miou_unix::sleep(20); });
+        EXPECT_EQ(error_in(miou::await_first({connect, timeout})), errc::connection_refused);
+        miou_unix::close(socket);
+    });
+}
+
 TEST(connect, by_name_and_service) {
     on_reactor([] {
         const auto listening = test::listen_on_loopback();
@@ -166,7 +182,7 @@ TEST(connect, by_name_and_service) {
     });
 }
 
-TEST(connect, goes_on_at_once_when_an_address_refuses) {
+TEST(connect, tries_the_next_address_at_once_when_one_refuses) {
     on_reactor([] {
         const auto listening = test::listen_on_loopback();
         const addresses tried{closed_port(), closed_port(), miou_unix::getsockname(listening)};
@@ -177,7 +193,7 @@ TEST(connect, goes_on_at_once_when_an_address_refuses) {
     });
 }
 
-TEST(connect, goes_on_after_the_delay_when_an_address_is_silent) {
+TEST(connect, tries_the_next_address_after_the_delay_when_one_is_silent) {
     on_reactor([] {
         const std::size_t before = test::open_descriptors();
         {
@@ -222,7 +238,7 @@ TEST(connect, refuses_an_empty_list_and_delays_that_make_no_sense) {
     });
 }
 
-TEST(connect, an_address_of_no_network_is_an_error_like_others) {
+TEST(connect, skips_an_address_without_a_family) {
     on_reactor([] {
         const auto listening = test::listen_on_loopback();
         const addresses tried{sockaddr{}, miou_unix::getsockname(listening)};
@@ -231,7 +247,7 @@ TEST(connect, an_address_of_no_network_is_an_error_like_others) {
     });
 }
 
-TEST(connect, cancelled_it_leaves_no_descriptor) {
+TEST(connect, a_cancelled_call_leaves_no_descriptor) {
     on_reactor([] {
         const black_hole silent;
         const auto listening = test::listen_on_loopback(4096);

@@ -1,4 +1,4 @@
-// Datagrams: each arrives whole or not at all, and nobody but its task waits for it.
+// Datagrams: each arrives whole or not at all, and a call parks only its task.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -24,8 +24,8 @@
 
 namespace {
 
-using test::bound_socket;
-using test::bound_unix_socket;
+using test::bound_local_socket;
+using test::bound_udp_socket;
 using test::domains;
 using test::error_in;
 using test::error_of;
@@ -41,7 +41,7 @@ std::string in_capitals(std::string text) {
 
 TEST(datagram, an_echo_comes_back) { // Miou_unix test03
     miou_unix::run({.domains = domains()}, [] {
-        const auto [server, address] = bound_socket();
+        const auto [server, address] = bound_udp_socket();
         const std::string payload = "hello, world!";
         const auto serving = miou::async([f = server] {
             char buffer[0x100];
@@ -79,9 +79,9 @@ TEST(datagram, ipv6_works_like_ipv4) {
     });
 }
 
-TEST(datagram, who_waits_for_one_parks_alone) {
+TEST(datagram, waiting_for_one_parks_only_the_calling_task) {
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_socket();
+        const auto [f, address] = bound_udp_socket();
         bool received = false;
         const auto receiver = miou::async([&, g = f] {
             EXPECT_EQ(receive(g), "x");
@@ -96,9 +96,9 @@ TEST(datagram, who_waits_for_one_parks_alone) {
     });
 }
 
-TEST(datagram, an_empty_one_is_not_an_end) {
+TEST(datagram, an_empty_one_is_not_the_end) {
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_socket();
+        const auto [f, address] = bound_udp_socket();
         const auto receiver = test::anywhere([g = f] {
             std::vector<std::string> all;
             while (all.size() < 4)
@@ -111,25 +111,26 @@ TEST(datagram, an_empty_one_is_not_an_end) {
     });
 }
 
-TEST(datagram, what_does_not_fit_is_lost_and_the_next_one_is_whole) {
+TEST(datagram, the_part_that_does_not_fit_is_lost_and_the_next_one_is_whole) {
     miou_unix::run({.domains = domains()}, [] {
-        for (const auto& [f, address] : {bound_socket(), bound_unix_socket()}) {
+        for (const auto& [f, address] : {bound_udp_socket(), bound_local_socket()}) {
             miou_unix::sendto(f, "first", address);
             miou_unix::sendto(f, "second", address);
             miou_unix::sendto(f, "third", address);
             char two[2];
             EXPECT_EQ(miou_unix::recvfrom(f, two).first, 2u);
             EXPECT_EQ(std::string(two, 2), "fi");
-            EXPECT_EQ(miou_unix::recvfrom(f, two, {}, MSG_TRUNC).first, 6u) << "its whole length";
+            EXPECT_EQ(miou_unix::recvfrom(f, two, {}, MSG_TRUNC).first, 6u)
+                << "the length of the whole datagram";
             EXPECT_EQ(std::string(two, 2), "se");
             EXPECT_EQ(receive(f), "third");
         }
     });
 }
 
-TEST(datagram, an_empty_buffer_takes_one_too) {
+TEST(datagram, a_receive_into_an_empty_buffer_removes_one) {
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_socket();
+        const auto [f, address] = bound_udp_socket();
         miou_unix::sendto(f, "first", address);
         miou_unix::sendto(f, "second", address);
         EXPECT_EQ(miou_unix::recvfrom(f, std::span<char>{}).first, 0u);
@@ -137,9 +138,9 @@ TEST(datagram, an_empty_buffer_takes_one_too) {
     });
 }
 
-TEST(datagram, one_that_is_peeked_at_stays) {
+TEST(datagram, a_peek_leaves_it_in_the_queue) {
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_socket();
+        const auto [f, address] = bound_udp_socket();
         miou_unix::sendto(f, "x", address);
         char buffer[10];
         EXPECT_EQ(miou_unix::recvfrom(f, buffer, {}, MSG_PEEK | MSG_TRUNC).first, 1u);
@@ -149,7 +150,7 @@ TEST(datagram, one_that_is_peeked_at_stays) {
 
 TEST(datagram, only_the_slice_is_sent_and_filled) {
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_socket();
+        const auto [f, address] = bound_udp_socket();
         EXPECT_EQ(miou_unix::sendto(f, "0123456789", address, {.off = 2, .len = 5}), 5u);
         std::string buffer = "..........";
         EXPECT_EQ(miou_unix::recvfrom(f, buffer, {.off = 1, .len = 3}).first, 3u);
@@ -159,8 +160,8 @@ TEST(datagram, only_the_slice_is_sent_and_filled) {
 
 TEST(datagram, the_largest_one_arrives_and_a_larger_one_is_refused) {
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_socket();
-        const std::size_t most = 65535 - 20 - 8; // of IPv4: without the headers
+        const auto [f, address] = bound_udp_socket();
+        const std::size_t most = 65535 - 20 - 8; // of IPv4, without the headers
         const std::string bytes = test::numbered_bytes{}.from(0, most + 1);
         EXPECT_EQ(error_of([&, to = address, g = f] { miou_unix::sendto(g, bytes, to); }),
                   errc::message_size);
@@ -171,11 +172,11 @@ TEST(datagram, the_largest_one_arrives_and_a_larger_one_is_refused) {
     });
 }
 
-TEST(datagram, each_goes_to_one_of_those_who_wait_on_all_domains) {
+TEST(datagram, each_goes_to_one_of_the_waiting_tasks_of_all_domains) {
     static constexpr int receivers = 10;
     static constexpr int each_receives = test::scaled(200, 50);
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_unix_socket();
+        const auto [f, address] = bound_local_socket();
         std::array<std::atomic<int>, receivers * each_receives> received{};
         std::vector<miou::promise<void>> tasks;
         for (int i = 0; i < receivers; ++i) {
@@ -185,9 +186,9 @@ TEST(datagram, each_goes_to_one_of_those_who_wait_on_all_domains) {
             };
             tasks.push_back(i % 2 == 0 ? miou::async(take) : test::anywhere(take));
         }
-        for (int half : {0, 1}) // two that send, and wait for room
+        for (int half : {0, 1}) // two senders, which have to wait for room
             tasks.push_back(test::anywhere([&, half, to = address] {
-                const auto sender = bound_unix_socket().first;
+                const auto sender = bound_local_socket().first;
                 for (std::size_t i = 0; i < received.size(); ++i)
                     if (i % 2 == static_cast<std::size_t>(half))
                         miou_unix::sendto(sender, std::to_string(i), to);
@@ -198,7 +199,7 @@ TEST(datagram, each_goes_to_one_of_those_who_wait_on_all_domains) {
     });
 }
 
-/// Sends until it has to wait for room; says how many have gone.
+/// Starts a task that sends until it has to wait for room, and counts what it has sent.
 miou::promise<void> fill(const miou_unix::file_descr& from, const miou_unix::sockaddr& to,
                          int& sent) {
     auto sender = miou::async([&sent, from, to] {
@@ -213,10 +214,10 @@ miou::promise<void> fill(const miou_unix::file_descr& from, const miou_unix::soc
     return sender;
 }
 
-TEST(datagram, who_waits_for_room_sleeps_and_is_woken) {
+TEST(datagram, a_sender_that_waits_for_room_sleeps_and_is_woken) {
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_unix_socket();
-        const auto from = bound_unix_socket().first;
+        const auto [f, address] = bound_local_socket();
+        const auto from = bound_local_socket().first;
         int sent = 0;
         const auto sender = fill(from, address, sent);
         ASSERT_GT(sent, 0);
@@ -233,10 +234,10 @@ TEST(datagram, who_waits_for_room_sleeps_and_is_woken) {
     });
 }
 
-TEST(datagram, who_waits_for_room_hears_that_the_receiver_is_gone) {
+TEST(datagram, a_sender_that_waits_for_room_is_told_that_the_receiver_is_gone) {
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_unix_socket();
-        const auto from = bound_unix_socket().first;
+        const auto [f, address] = bound_local_socket();
+        const auto from = bound_local_socket().first;
         int sent = 0;
         const auto sender = fill(from, address, sent);
         miou_unix::close(f);
@@ -244,10 +245,10 @@ TEST(datagram, who_waits_for_room_hears_that_the_receiver_is_gone) {
     });
 }
 
-TEST(datagram, who_waits_for_room_is_cancelled_and_closed_like_others) {
+TEST(datagram, a_sender_that_waits_for_room_is_woken_by_cancellation_and_by_close) {
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_unix_socket();
-        const auto from = bound_unix_socket().first;
+        const auto [f, address] = bound_local_socket();
+        const auto from = bound_local_socket().first;
         int sent = 0;
         const auto first = fill(from, address, sent);
         const auto second = fill(from, address, sent);
@@ -261,9 +262,9 @@ TEST(datagram, who_waits_for_room_is_cancelled_and_closed_like_others) {
 TEST(datagram, one_whose_receiver_is_cancelled_at_any_time_is_not_lost) {
     static constexpr int count = test::scaled(2'000, 400);
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_unix_socket();
+        const auto [f, address] = bound_local_socket();
         const auto sender = test::anywhere([to = address] {
-            const auto from = bound_unix_socket().first;
+            const auto from = bound_local_socket().first;
             for (int i = 0; i < count; ++i) {
                 miou_unix::sendto(from, std::to_string(i), to);
                 if (i % 7 == 0)
@@ -275,7 +276,7 @@ TEST(datagram, one_whose_receiver_is_cancelled_at_any_time_is_not_lost) {
             const auto receiver = test::anywhere([&, g = f] {
                 while (next < count) {
                     EXPECT_EQ(receive(g), std::to_string(next));
-                    ++next; // after: a cancelled call has received nothing
+                    ++next; // only now: a cancelled call has received nothing
                 }
             });
             for (int i = 0; i < turn % 40; ++i)
@@ -286,10 +287,10 @@ TEST(datagram, one_whose_receiver_is_cancelled_at_any_time_is_not_lost) {
     });
 }
 
-TEST(datagram, closing_wakes_those_who_wait) {
+TEST(datagram, closing_wakes_the_waiting_tasks) {
     miou_unix::run({.domains = domains()}, [] {
         for (int i = 0; i < 20; ++i) {
-            const auto f = bound_socket().first;
+            const auto f = bound_udp_socket().first;
             std::atomic<bool> begun = false;
             const auto here = miou::async([&] { receive(f); });
             const auto there = test::anywhere([&] {
@@ -307,9 +308,9 @@ TEST(datagram, closing_wakes_those_who_wait) {
     });
 }
 
-TEST(datagram, a_call_that_never_parks_is_cancellable) {
+TEST(datagram, a_call_that_never_parks_can_be_cancelled) {
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_socket();
+        const auto [f, address] = bound_udp_socket();
         const auto sender = test::anywhere([g = f, to = address] {
             for (;;)
                 miou_unix::sendto(g, "x", to);
@@ -335,7 +336,7 @@ TEST(datagram, a_socket_that_stays_in_blocking_mode_parks_only_the_task) {
 
 TEST(datagram, a_sender_without_a_name_has_an_unspecified_address) {
     miou_unix::run({.domains = domains()}, [] {
-        const auto [f, address] = bound_unix_socket();
+        const auto [f, address] = bound_local_socket();
         const auto nameless =
             miou_unix::of_file_descr(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
         miou_unix::sendto(nameless, "x", address);
@@ -346,7 +347,7 @@ TEST(datagram, a_sender_without_a_name_has_an_unspecified_address) {
     });
 }
 
-TEST(datagram, an_owned_socket_serves_its_owner_and_nobody_else) {
+TEST(datagram, an_owned_socket_serves_only_its_owner) {
     miou_unix::run({.domains = domains()}, [] {
         const auto f = owned::udpv4();
         owned::bind_and_listen(f, test::loopback());

@@ -1,4 +1,4 @@
-// Descriptors: who closes them, what that does to those who wait, and when there are no more.
+// Descriptors: what closes them, and what becomes of the tasks that wait for them.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -40,25 +40,25 @@ using test::error_of;
 namespace errc = boost::system::errc;
 
 /// Reads until it throws.
-void read_for_ever(const miou_unix::file_descr& f) {
+void read_forever(const miou_unix::file_descr& f) {
     char byte[1];
     for (;;)
         static_cast<void>(miou_unix::read(f, byte));
 }
 
 /// Writes until it throws.
-void write_for_ever(const miou_unix::file_descr& f) {
+void write_forever(const miou_unix::file_descr& f) {
     const std::string block(100'000, 'x');
     for (;;)
         miou_unix::write(f, block);
 }
 
-void accept_for_ever(const miou_unix::file_descr& f) {
+void accept_forever(const miou_unix::file_descr& f) {
     for (;;)
         miou_unix::accept(f);
 }
 
-/// A call that parks, and what it parks on.
+/// A call that parks, and the descriptor for which it waits.
 struct parked_call {
     miou_unix::file_descr f;
     std::function<void(const miou_unix::file_descr&)> call;
@@ -70,11 +70,11 @@ std::vector<parked_call> calls_that_park() {
     auto [c, d] = test::socket_pair();
     auto [from, to] = test::pipe();
     auto [from2, to2] = test::pipe();
-    return {{a, read_for_ever, b},
-            {c, write_for_ever, d},
-            {from, read_for_ever, to},
-            {to2, write_for_ever, from2},
-            {test::listen_on_loopback(), accept_for_ever}};
+    return {{a, read_forever, b},
+            {c, write_forever, d},
+            {from, read_forever, to},
+            {to2, write_forever, from2},
+            {test::listen_on_loopback(), accept_forever}};
 }
 
 template <class Spawn>
@@ -91,24 +91,24 @@ void close_wakes(Spawn&& spawn) {
     }
 }
 
-TEST(close, wakes_those_who_wait_on_the_same_domain) {
+TEST(close, wakes_tasks_that_wait_on_the_same_domain) {
     miou_unix::run({.domains = domains()}, [] {
         for (int i = 0; i < test::scaled(20, 8); ++i)
             close_wakes([](auto fn) { return miou::async(fn); });
     });
 }
 
-TEST(close, wakes_those_who_wait_on_another_domain) {
+TEST(close, wakes_tasks_that_wait_on_another_domain) {
     miou_unix::run({.domains = test::at_least(1)}, [] {
         for (int i = 0; i < test::scaled(20, 8); ++i)
             close_wakes([](auto fn) { return miou::call(fn); });
     });
 }
 
-TEST(close, by_a_plain_thread_wakes_too) {
+TEST(close, on_a_plain_thread_wakes_waiting_tasks) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::pipe();
-        const auto reader = test::anywhere([f = from] { read_for_ever(f); });
+        const auto reader = test::anywhere([f = from] { read_forever(f); });
         miou::yield();
         const std::jthread closer{[f = from] { miou_unix::close(f); }};
         EXPECT_EQ(error_in(miou::await(reader)), errc::bad_file_descriptor);
@@ -120,9 +120,9 @@ TEST(close, wakes_many_on_all_domains) {
         const auto [a, b] = test::socket_pair();
         std::vector<miou::promise<void>> tasks;
         for (int i = 0; i < 10; ++i) {
-            tasks.push_back(miou::async([f = a] { read_for_ever(f); }));
-            tasks.push_back(test::anywhere([f = a] { read_for_ever(f); }));
-            tasks.push_back(test::anywhere([f = a] { write_for_ever(f); }));
+            tasks.push_back(miou::async([f = a] { read_forever(f); }));
+            tasks.push_back(test::anywhere([f = a] { read_forever(f); }));
+            tasks.push_back(test::anywhere([f = a] { write_forever(f); }));
         }
         miou::yield();
         miou_unix::close(a);
@@ -136,7 +136,7 @@ TEST(close, wakes_a_task_that_connects) {
         const auto listening = test::listen_on_loopback(0);
         std::vector<miou_unix::file_descr> sockets;
         std::vector<miou::promise<void>> tasks;
-        for (int i = 0; i < 4; ++i) { // more than the queue of those to be accepted takes
+        for (int i = 0; i < 4; ++i) { // more than the queue of pending connections holds
             sockets.push_back(miou_unix::tcpv4());
             tasks.push_back(test::anywhere([f = sockets.back(), &listening] {
                 miou_unix::connect(f, miou_unix::getsockname(listening));
@@ -155,7 +155,7 @@ TEST(close, wakes_a_task_that_connects) {
     });
 }
 
-TEST(close, a_number_that_is_used_again_is_nothing_to_those_who_waited_before) {
+TEST(close, tasks_that_waited_before_ignore_a_reused_number) {
     static constexpr int rounds = test::scaled(300, 100);
     miou_unix::run({.domains = domains()}, [] {
         for (int i = 0; i < rounds; ++i) {
@@ -163,7 +163,7 @@ TEST(close, a_number_that_is_used_again_is_nothing_to_those_who_waited_before) {
             std::atomic<bool> begun = false;
             const auto reader = test::anywhere([&, f = old_from] {
                 begun = true;
-                read_for_ever(f);
+                read_forever(f);
             });
             test::yield_until([&] { return begun.load(); });
             miou_unix::close(old_from);
@@ -177,7 +177,7 @@ TEST(close, a_number_that_is_used_again_is_nothing_to_those_who_waited_before) {
     });
 }
 
-TEST(close, whatever_is_called_later_says_that_it_is_closed) {
+TEST(close, every_later_call_says_that_the_descriptor_is_closed) {
     miou_unix::run({.domains = domains()}, [] {
         const auto f = miou_unix::tcpv4();
         auto copy = f;
@@ -202,7 +202,7 @@ TEST(close, whatever_is_called_later_says_that_it_is_closed) {
     });
 }
 
-TEST(handles, the_last_one_closes) {
+TEST(handles, the_last_one_closes_the_descriptor) {
     miou_unix::run({.domains = domains()}, [] {
         auto [from, to] = test::raw_pipe();
         std::optional reads{miou_unix::of_file_descr(from)};
@@ -219,7 +219,7 @@ TEST(handles, the_last_one_closes) {
     });
 }
 
-TEST(handles, the_last_one_closes_what_other_domains_have_used) {
+TEST(handles, the_last_one_closes_a_descriptor_that_other_domains_have_used) {
     miou_unix::run({.domains = test::at_least(1)}, [] {
         auto pair = std::optional{test::socket_pair()};
         miou::await_exn(miou::call([&] {
@@ -254,7 +254,7 @@ TEST(handles, may_be_copied_and_dropped_on_all_domains_at_once) {
     });
 }
 
-TEST(handles, of_no_descriptor_there_are_none) {
+TEST(handles, cannot_be_made_of_an_invalid_descriptor) {
     EXPECT_EQ(error_of([] { miou_unix::of_file_descr(-1); }), errc::bad_file_descriptor);
     EXPECT_EQ(error_of([] { miou_unix::of_file_descr({.non_blocking = false}, 1 << 20); }),
               errc::bad_file_descriptor);
@@ -273,10 +273,10 @@ TEST(release, gives_the_raw_descriptor_back) {
     });
 }
 
-TEST(release, gives_the_number_that_everybody_knew_when_one_domain_has_used_it) {
+TEST(release, gives_the_same_number_when_only_one_domain_has_used_it) {
     miou_unix::run({.domains = domains()}, [] {
         auto pair = test::socket_pair();
-        const auto reader = miou::async([f = pair.first] { read_for_ever(f); });
+        const auto reader = miou::async([f = pair.first] { read_forever(f); });
         test::write_and_read({pair.second, pair.first});
         const int known = miou_unix::to_file_descr(pair.first);
         const int raw = pair.first.release();
@@ -286,8 +286,8 @@ TEST(release, gives_the_number_that_everybody_knew_when_one_domain_has_used_it) 
     });
 }
 
-/// A socket that domain 1 has registered. That domain lets go of nothing while this lives: it runs
-/// no other task meanwhile.
+/// A socket that domain 1 has registered. That domain is busy and runs no other task, so it keeps
+/// the registration until `let_go`.
 class known_to_busy_domain {
 public:
     known_to_busy_domain() {
@@ -310,8 +310,8 @@ private:
     std::atomic<bool> registered_ = false;
     std::atomic<bool> busy_ = true;
     const miou::promise<void> domain_ = miou::call({.pin = miou::domain_uid::of_int(1)}, [this] {
-        const auto reader = miou::async([f = pair_.first] { read_for_ever(f); });
-        miou_unix::sleep(0.001); // a look at the system: the read is pending
+        const auto reader = miou::async([f = pair_.first] { read_forever(f); });
+        miou_unix::sleep(0.001); // polls the system, so the read is pending
         registered_ = true;
         while (busy_)
             std::this_thread::yield();
@@ -319,7 +319,7 @@ private:
     });
 };
 
-TEST(release, what_gets_the_number_next_is_nothing_to_the_domains_that_knew_it) {
+TEST(release, domains_that_knew_the_number_ignore_what_gets_it_next) {
     for (int i = 0; i < test::scaled(20, 5); ++i)
         miou_unix::run({.domains = test::at_least(1)}, [] {
             known_to_busy_domain socket;
@@ -345,7 +345,8 @@ TEST(release, gives_another_number_of_the_same_file_while_another_domain_knows_t
             ::fcntl(known, F_SETFD, 0);
             const int raw = socket.f().release();
             EXPECT_NE(raw, known);
-            EXPECT_EQ(::fcntl(raw, F_GETFD), 0) << "programs inherit it, as they did";
+            EXPECT_EQ(::fcntl(raw, F_GETFD), 0)
+                << "programs inherit the new number, as they would the old one";
             EXPECT_NE(::fcntl(raw, F_GETFL) & O_NONBLOCK, 0);
             EXPECT_EQ(error_of([&] { miou_unix::to_file_descr(socket.f()); }),
                       errc::bad_file_descriptor);
@@ -361,7 +362,7 @@ TEST(release, gives_another_number_of_the_same_file_while_another_domain_knows_t
     });
 }
 
-TEST(release, without_a_number_to_give_changes_nothing) {
+TEST(release, changes_nothing_if_there_is_no_number_to_give) {
     miou_unix::run({.domains = test::at_least(1)}, [] {
         known_to_busy_domain socket;
         {
@@ -375,14 +376,14 @@ TEST(release, without_a_number_to_give_changes_nothing) {
     });
 }
 
-TEST(release, wakes_those_who_wait_on_all_domains_and_closes_nothing) {
+TEST(release, wakes_the_waiting_tasks_of_all_domains_and_closes_nothing) {
     for (int i = 0; i < 20; ++i) {
         int raw = -1;
         miou_unix::run({.domains = domains()}, [&] {
             auto [from, to] = test::pipe();
-            const auto here = miou::async([f = from] { read_for_ever(f); });
-            const auto there = test::anywhere([f = from] { read_for_ever(f); });
-            const auto busy = test::anywhere([f = to] { write_for_ever(f); });
+            const auto here = miou::async([f = from] { read_forever(f); });
+            const auto there = test::anywhere([f = from] { read_forever(f); });
+            const auto busy = test::anywhere([f = to] { write_forever(f); });
             for (int k = 0; k < i; ++k)
                 miou::yield();
             raw = from.release();
@@ -434,7 +435,7 @@ TEST(handles, that_name_one_descriptor_are_equal_and_have_one_hash) {
         const std::unordered_set<miou_unix::file_descr> known{from, to, copy};
         EXPECT_EQ(known.size(), 2u);
         miou_unix::close(from);
-        EXPECT_TRUE(known.contains(copy)) << "also when it is closed";
+        EXPECT_TRUE(known.contains(copy)) << "a closed handle keeps its hash";
     });
 }
 

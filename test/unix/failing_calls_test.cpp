@@ -1,4 +1,4 @@
-// Errors of the network that no test can bring about: system calls of this program fail as told.
+// Errors of the network that a test cannot cause. System calls of this program fail on demand.
 
 #include "support/errors.hpp"
 #include "support/io.hpp"
@@ -22,7 +22,7 @@
 
 namespace {
 
-/// The errors with which the next calls fail. Any thread.
+/// The errors with which the next calls fail. Any thread may use it.
 class failures {
 public:
     void add(int error) {
@@ -33,7 +33,7 @@ public:
         const std::scoped_lock lock{guard_};
         return errors_.empty();
     }
-    /// Whether a call fails now; `errno` is set.
+    /// Whether this call is to fail. If so, `errno` is set.
     bool happen() {
         const std::scoped_lock lock{guard_};
         if (errors_.empty())
@@ -53,7 +53,7 @@ failures of_receive;
 
 } // namespace
 
-// In place of glibc's.
+// These replace glibc's.
 extern "C" int accept4(int fd, struct ::sockaddr* peer, ::socklen_t* size, int flags) {
     if (of_accept.happen())
         return -1;
@@ -80,13 +80,13 @@ TEST(accept, passes_over_a_connection_that_the_peer_has_aborted) {
     });
 }
 
-TEST(read, of_a_connection_that_was_aborted_says_so) {
+TEST(read, from_an_aborted_connection_is_an_error) {
     on_reactor([] {
         const auto [from, to] = test::tcp_pair();
         miou_unix::write(to, "xy");
         char byte[1];
-        static_cast<void>(
-            miou_unix::read(from, byte)); // full: the next one asks the system at once
+        static_cast<void>(miou_unix::read(
+            from, byte)); // fills its buffer, so the next read makes its system call at once
         of_receive.add(ECONNABORTED);
         EXPECT_EQ(error_of([&, f = from] { static_cast<void>(miou_unix::read(f, byte)); }),
                   errc::connection_aborted);
@@ -94,7 +94,7 @@ TEST(read, of_a_connection_that_was_aborted_says_so) {
     });
 }
 
-/// Serves until `during` has returned; a client that comes by then is served.
+/// Runs a server while `during` runs, then expects that it still serves a client.
 template <class F>
 void serve_during(F&& during) {
     const auto listening = test::listen_on_loopback();
@@ -135,7 +135,7 @@ TEST(serve, goes_on_when_descriptors_or_memory_come_back) {
     miou::logs::set_sink({});
 }
 
-TEST(serve, ends_by_an_error_that_does_not_pass) {
+TEST(serve, ends_with_an_error_that_is_permanent) {
     on_reactor([] {
         const auto listening = test::listen_on_loopback();
         of_accept.add(EINVAL);

@@ -1,4 +1,4 @@
-// Input and output beside tasks that compute.
+// Input and output while other tasks compute.
 
 #include "support/domains.hpp"
 #include "support/io.hpp"
@@ -25,20 +25,20 @@ using test::domains;
 constexpr int computing_tasks = 200;
 constexpr int messages = 20;
 
-/// Takes the processor, as a task that computes does between two of its yields.
+/// Uses the processor for as long as a computing task does between two yields.
 void compute() {
     const auto end = std::chrono::steady_clock::now() + 50us;
     while (std::chrono::steady_clock::now() < end) {
     }
 }
 
-/// A client on a thread of its own, which the scheduler knows nothing of. Returns for each message
-/// how many rounds had begun when it was sent.
+/// A client for a thread of its own. Returns for each message how many rounds had begun when it was
+/// sent.
 std::vector<int> send_and_wait_for_echoes(int fd, const std::atomic<int>& round) {
     std::vector<int> sent_in;
     char byte = 'x';
     for (int i = 0; i < messages; ++i) {
-        for (const int before = round; round == before;) // any time in a round
+        for (const int before = round; round == before;) // waits for the next round
             std::this_thread::yield();
         sent_in.push_back(round);
         EXPECT_EQ(::write(fd, &byte, 1), 1);
@@ -105,7 +105,8 @@ TEST(fairness, a_sleeper_is_late_by_few_turns_of_a_task_that_computes_for_long) 
         bool over = false;
         const auto busy = miou::async([&] {
             while (!over) {
-                turns_after_due += clock::now() >= due; // a turn that begins after it was due
+                turns_after_due +=
+                    clock::now() >= due; // counts the turns that begin after the sleeper was due
                 const auto end = clock::now() + 200us;
                 while (clock::now() < end) {
                 }
@@ -122,7 +123,7 @@ TEST(fairness, a_sleeper_is_late_by_few_turns_of_a_task_that_computes_for_long) 
         }
         over = true;
         miou::await_exn(busy);
-        // At first it is not known how long a turn takes.
+        // The reactor has yet to learn how long a turn takes.
         late.erase(late.begin());
         EXPECT_LE(*std::max_element(late.begin(), late.end()), 2);
     });

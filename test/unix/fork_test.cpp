@@ -1,4 +1,4 @@
-// Children that a program forks and that go on as itself: prefork servers, daemons.
+// Forked children that go on without `exec`, as those of prefork servers and daemons do.
 
 #include "support/domains.hpp"
 #include "support/io.hpp"
@@ -27,19 +27,19 @@ using miou_unix::stop_request;
 using test::domains;
 using test::installed;
 
-/// A child of this process that ends with what a function returns.
+/// A forked child. It runs a function and ends with the status that the function returns.
 class forked {
 public:
     template <class F>
     explicit forked(F in_child)
         : pid_{::fork()} {
         if (pid_ == 0) {
-            ::alarm(60); // rather than to hang
+            ::alarm(60); // a child that hangs is killed
             ::_exit(in_child());
         }
     }
     void send(int number) const { ::kill(pid_, number); }
-    /// Its exit status, or minus the number of the signal that ended it.
+    /// Its exit status, or the negated number of the signal that killed it.
     int wait() const {
         int status = 0;
         EXPECT_EQ(::waitpid(pid_, &status, 0), pid_);
@@ -50,7 +50,7 @@ private:
     const ::pid_t pid_;
 };
 
-/// What one process tells another once.
+/// One process waits until another one blows this.
 class whistle {
 public:
     whistle()
@@ -71,7 +71,7 @@ private:
     const std::pair<int, int> ends_;
 };
 
-/// Forks a child in which a run waits for SIGUSR1, which is sent to it.
+/// Forks a child in which a run waits for SIGUSR1, and sends that.
 void expect_that_a_run_in_a_child_hears() {
     const whistle ready;
     const forked child{[&] {
@@ -110,7 +110,7 @@ protected:
     }
 };
 
-TEST_F(in_child, a_run_hears_its_signals_wherever_it_was_forked) {
+TEST_F(in_child, a_run_gets_its_signals_whichever_thread_forked) {
     expect_that_a_run_in_a_child_hears();
     miou_unix::run({.domains = domains()}, [] {
         const auto stop = stop_request::on({SIGUSR1});
@@ -124,13 +124,13 @@ TEST_F(in_child, a_run_hears_its_signals_wherever_it_was_forked) {
         }};
         EXPECT_EQ(grandparent.wait(), 0);
 
-        EXPECT_FALSE(stop.is_made()); // and the parent hears its own
+        EXPECT_FALSE(stop.is_made()); // and the parent gets its own
         ::raise(SIGUSR1);
         stop.wait();
     });
 }
 
-TEST_F(in_child, a_run_that_goes_on_hears_its_signals) {
+TEST_F(in_child, a_run_that_goes_on_gets_its_signals) {
     const whistle ready;
     miou_unix::run({.domains = domains()}, [&] {
         const auto stop = stop_request::on({SIGUSR1});
@@ -162,14 +162,14 @@ TEST_F(in_child, a_run_that_goes_on_handles_what_was_delivered_before) {
     });
 }
 
-TEST_F(in_child, the_signals_of_runs_that_are_not_there_do_what_they_did) {
+TEST_F(in_child, the_signals_of_runs_that_do_not_exist_there_behave_as_before) {
     std::signal(SIGUSR1, SIG_IGN);
     miou_unix::run({.domains = domains()}, [] {
         miou::sys_signal(SIGUSR1, miou::signal_handle([](int) {}));
         const auto is_ignored = [] {
             return forked{[] { return installed(SIGUSR1) == SIG_IGN; }}.wait() == 1;
         };
-        EXPECT_FALSE(is_ignored()); // the run is there
+        EXPECT_FALSE(is_ignored()); // the forking thread runs the run, so the child has it
         EXPECT_TRUE(miou_unix::blocking(is_ignored));
         if (domains() > 0) {
             EXPECT_TRUE(miou::await_exn(test::anywhere(is_ignored)));
@@ -178,7 +178,7 @@ TEST_F(in_child, the_signals_of_runs_that_are_not_there_do_what_they_did) {
     std::signal(SIGUSR1, SIG_DFL);
 }
 
-TEST_F(in_child, a_run_restores_what_it_found) {
+TEST_F(in_child, a_run_restores_the_signals_that_it_found) {
     std::signal(SIGUSR1, SIG_IGN);
     miou_unix::run({.domains = domains()}, [] {
         const auto stop_of_parent = stop_request::on({SIGUSR1});

@@ -1,4 +1,4 @@
-// In steady state input, output and timers ask nothing of the heap.
+// In steady state input, output and timers allocate nothing.
 
 #include "support/allocations.hpp"
 #include "support/domains.hpp"
@@ -25,7 +25,8 @@ void echo(const miou_unix::file_descr& f) {
         miou_unix::write(f, std::span{buffer, length});
 }
 
-/// Allocations of the second thousand of round trips to an echo that `spawn` runs.
+/// How many allocations a thousand round trips make, after a thousand others. `spawn` starts the
+/// echo.
 template <class Spawn>
 std::size_t of_an_echo(Spawn spawn) {
     return miou_unix::run({.domains = domains()}, [&] {
@@ -46,15 +47,15 @@ std::size_t of_an_echo(Spawn spawn) {
     });
 }
 
-TEST(io_allocation, reading_and_writing_make_none) {
+TEST(io_allocation, reading_and_writing_allocate_nothing) {
     EXPECT_EQ(of_an_echo([](auto fn) { return miou::async(std::move(fn)); }), 0u);
 }
 
-TEST(io_allocation, nor_do_they_between_domains) {
+TEST(io_allocation, reading_and_writing_between_domains_allocate_nothing) {
     EXPECT_EQ(of_an_echo([](auto fn) { return test::anywhere(std::move(fn)); }), 0u);
 }
 
-TEST(io_allocation, nor_do_datagrams) {
+TEST(io_allocation, datagrams_allocate_nothing) {
     EXPECT_EQ(miou_unix::run({.domains = domains()},
                              [] {
                                  const auto f = miou_unix::udpv4();
@@ -66,7 +67,7 @@ TEST(io_allocation, nor_do_datagrams) {
                                              char buffer[64];
                                              miou_unix::recvfrom(f, buffer);
                                          });
-                                         miou::yield(); // it parks
+                                         miou::yield(); // the task parks
                                          miou_unix::sendto(f, "hello", address);
                                          miou::await_exn(receiver);
                                      }
@@ -77,7 +78,7 @@ TEST(io_allocation, nor_do_datagrams) {
               0u);
 }
 
-TEST(io_allocation, nor_does_a_sleep) {
+TEST(io_allocation, a_sleep_allocates_nothing) {
     EXPECT_EQ(miou_unix::run({.domains = domains()},
                              [] {
                                  const auto loop = [] {
@@ -90,7 +91,7 @@ TEST(io_allocation, nor_does_a_sleep) {
               0u);
 }
 
-TEST(io_allocation, nor_does_waking_a_domain_that_waits_for_its_system) {
+TEST(io_allocation, waking_a_domain_that_waits_for_its_system_allocates_nothing) {
     EXPECT_EQ(miou_unix::run({.domains = domains()},
                              [] {
                                  const auto loop = [] {
@@ -103,7 +104,7 @@ TEST(io_allocation, nor_does_waking_a_domain_that_waits_for_its_system) {
               0u);
 }
 
-TEST(io_allocation, nor_do_limits) {
+TEST(io_allocation, limits_allocate_nothing) {
     EXPECT_EQ(miou_unix::run({.domains = domains()},
                              [] {
                                  const miou_unix::stop_request stop;

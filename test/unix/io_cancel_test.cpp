@@ -1,5 +1,6 @@
-// Cancelling a task that waits for input or output: nothing is left, nothing is lost.
+// Cancelling a task that waits for input or output leaves nothing behind and loses nothing.
 
+#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/io.hpp"
@@ -28,7 +29,7 @@ using test::domains;
 using test::failed_with;
 using test::numbered_bytes;
 
-/// Cancels `call` in the middle, again and again, then looks for what it has left behind.
+/// Cancels a task that repeats `call`, many times, and expects that no descriptor is left.
 void leaves_nothing(const std::function<void()>& call) {
     const std::size_t before = test::open_descriptors();
     for (int i = 0; i < test::scaled(200, 60); ++i) {
@@ -42,7 +43,7 @@ void leaves_nothing(const std::function<void()>& call) {
         miou::cancel(task);
         EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(task)));
     }
-    // What another domain has let go of is closed a moment later.
+    // A descriptor of another domain is closed a moment later.
     const test::deadline patience;
     test::yield_until([&] { return test::open_descriptors() <= before || patience.has_passed(); });
     EXPECT_EQ(test::open_descriptors(), before);
@@ -62,20 +63,20 @@ TEST(cancelled_io, a_read_leaves_nothing_in_any_stage) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::socket_pair();
         for (int i = 0; i < test::scaled(300, 60); ++i) {
-            bool read = false; // here, so that nothing is ordered by another domain
+            bool read = false; // set on this domain, so there is no race
             const auto reader = miou::async([&, f = from] {
                 char two[2];
                 static_cast<void>(miou_unix::read(f, two));
                 read = true;
             });
-            miou::yield(); // it has asked the reactor
+            miou::yield(); // the reader has submitted its operation
             if (i % 3 != 0)
-                miou_unix::sleep(0.0001); // which has begun it
+                miou_unix::sleep(0.0001); // the reactor has started the operation
             if (i % 3 == 2)
-                miou_unix::write(to, "x"); // so that it could end
+                miou_unix::write(to, "x"); // the operation can complete
             miou::cancel(reader);
             EXPECT_FALSE(read);
-            if (i % 3 == 2) { // what it could have had is still there
+            if (i % 3 == 2) { // the byte is still there
                 char two[2];
                 EXPECT_EQ(miou_unix::read(from, two), 1u);
             }
@@ -100,7 +101,7 @@ TEST(cancelled_io, an_accept_leaves_nothing) {
 TEST(cancelled_io, a_connect_leaves_nothing) {
     miou_unix::run({.domains = domains()}, [] {
         const auto listening = test::listen_on_loopback(0);
-        const auto first = miou_unix::tcpv4(); // the only one for which there is room
+        const auto first = miou_unix::tcpv4(); // takes the only place in the queue
         miou_unix::connect(first, miou_unix::getsockname(listening));
         leaves_nothing([&] {
             const auto socket = miou_unix::tcpv4();
@@ -121,7 +122,7 @@ TEST(cancelled_io, a_socket_that_is_used_and_dropped_leaves_nothing) {
     });
 }
 
-TEST(cancelled_io, a_call_that_never_parks_is_cancellable) {
+TEST(cancelled_io, a_call_that_never_parks_can_be_cancelled) {
     miou_unix::run({.domains = domains()}, [] {
         const auto sink = miou_unix::of_file_descr(::open("/dev/null", O_WRONLY | O_CLOEXEC));
         const auto writer = test::anywhere([&] {
@@ -134,7 +135,7 @@ TEST(cancelled_io, a_call_that_never_parks_is_cancellable) {
     });
 }
 
-TEST(cancelled_io, a_reader_for_whom_there_is_always_something_ends) {
+TEST(cancelled_io, a_reader_that_always_finds_something_ends) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::pipe();
         const auto writer = miou::async([f = to] {
@@ -153,7 +154,7 @@ TEST(cancelled_io, a_reader_for_whom_there_is_always_something_ends) {
     });
 }
 
-TEST(cancelled_io, those_who_wait_beside_are_unharmed) {
+TEST(cancelled_io, other_waiting_tasks_are_unharmed) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [a, b] = test::socket_pair();
         const auto read_one = [f = a] {
@@ -178,7 +179,7 @@ TEST(cancelled_io, those_who_wait_beside_are_unharmed) {
     });
 }
 
-TEST(cancelled_io, what_was_parked_for_the_cancelled_goes_to_the_next) {
+TEST(cancelled_io, what_comes_for_a_cancelled_task_goes_to_the_next) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::pipe();
         for (int i = 0; i < 50; ++i) {
@@ -195,7 +196,7 @@ TEST(cancelled_io, what_was_parked_for_the_cancelled_goes_to_the_next) {
     });
 }
 
-/// Runs `step` in a task that is cancelled at a moment that nobody knows, until `done()`.
+/// Repeats `step` until `done()`, in tasks that are cancelled at random moments.
 void run_in_pieces(const std::function<void()>& step, const std::function<bool()>& done) {
     std::minstd_rand random{1};
     while (!done()) {
@@ -235,7 +236,7 @@ TEST(cancelled_io, a_stream_whose_reader_is_cancelled_at_any_time_has_no_hole) {
         });
 }
 
-TEST(cancelled_io, what_a_cancelled_writer_has_written_is_a_beginning) {
+TEST(cancelled_io, what_a_cancelled_writer_has_written_is_a_prefix) {
     for (int i = 0; i < 50; ++i)
         miou_unix::run({.domains = domains()}, [i] {
             const auto [from, to] = test::pipe();
@@ -304,14 +305,6 @@ TEST(cancelled_io, in_an_uncancellable_section_a_read_ends_first) {
 }
 
 TEST(cancelled_io, a_destructor_may_still_say_goodbye) {
-    struct polite {
-        miou_unix::file_descr f;
-        ~polite() {
-            miou_unix::write(f, "bye");
-            char answer[2];
-            miou_unix::really_read(f, answer);
-        }
-    };
     miou_unix::run({.domains = domains()}, [] {
         const auto [a, b] = test::socket_pair();
         const auto other = test::anywhere([f = b] {
@@ -322,7 +315,11 @@ TEST(cancelled_io, a_destructor_may_still_say_goodbye) {
         });
         std::atomic<bool> begun = false;
         const auto task = test::anywhere([&, f = a] {
-            const polite at_the_end{f};
+            const test::at_end goodbye{[&] {
+                miou_unix::write(f, "bye");
+                char answer[2];
+                miou_unix::really_read(f, answer);
+            }};
             begun = true;
             miou_unix::sleep(1e10);
         });
@@ -332,7 +329,7 @@ TEST(cancelled_io, a_destructor_may_still_say_goodbye) {
     });
 }
 
-TEST(cancelled_io, an_exception_of_the_root_ends_everybody_who_waits) {
+TEST(cancelled_io, an_exception_of_the_root_ends_every_waiting_task) {
     for (int i = 0; i < test::scaled(20, 4); ++i)
         EXPECT_THROW(miou_unix::run({.domains = domains()},
                                     [] {

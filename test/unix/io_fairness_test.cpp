@@ -1,4 +1,4 @@
-// While some tasks always find something to do, the others get their turns.
+// While some tasks always find something to do, the others still get their turns.
 
 #include "support/domains.hpp"
 #include "support/io.hpp"
@@ -23,10 +23,11 @@ using test::write_and_read;
 
 constexpr int crowd = 64;
 constexpr int turns = 100;
-// The reactor makes a few hundred reads between two looks at its handlers; a turn may take several.
+// The reactor makes a few hundred reads between two polls of Asio. A turn may take several polls.
 constexpr long most_for_a_turn = 2'000;
 
-/// Runs `one_turn` `turns` times while `crowd` tasks repeat `busy`; returns how often they did.
+/// Runs `one_turn` `turns` times while `crowd` tasks repeat `busy`. Returns how often they repeated
+/// it.
 template <class Busy>
 long repetitions_meanwhile(Busy busy, const std::function<void()>& one_turn) {
     bool over = false;
@@ -65,7 +66,7 @@ TEST(io_fairness, a_task_that_is_alone_gets_its_turns) {
         for (int i = 0; i < turns; ++i) {
             wait_for_asio();
             write_and_read(ends);
-            miou::await_exn(test::anywhere([] {})); // whose end is mail, with other domains
+            miou::await_exn(test::anywhere([] {})); // with other domains, its end is a mail
         }
     });
 }
@@ -78,13 +79,13 @@ TEST(io_fairness, reads_that_always_find_something_leave_turns_to_operations_of_
 
 TEST(io_fairness, reads_that_always_find_something_leave_turns_to_sleepers) {
     miou_unix::run({.domains = domains()}, [] {
-        // 10 us to sleep, during which others may work; more for a slow machine
+        // The others work for at least 10 us a turn, longer on a slow machine.
         const auto sleep = [] { miou_unix::sleep(1e-5); };
         EXPECT_LT(repetitions_meanwhile(&write_and_read, sleep), turns * most_for_a_turn);
     });
 }
 
-TEST(io_fairness, reads_that_always_find_something_leave_turns_to_who_accepts) {
+TEST(io_fairness, reads_that_always_find_something_leave_turns_to_tasks_that_accept) {
     miou_unix::run({.domains = domains()}, [] {
         const auto listening = test::listen_on_loopback();
         const auto address = miou_unix::getsockname(listening);

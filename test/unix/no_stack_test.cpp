@@ -1,5 +1,5 @@
-// Calls that wait for children which get no stack. Each runs in a process of its own, since it
-// takes the address space away.
+// Calls that wait for children that get no stack. Each runs in a process of its own, because it
+// uses up the address space.
 
 #include "support/address_space.hpp"
 #include "support/sanitized.hpp"
@@ -28,7 +28,7 @@ using namespace std::chrono_literals;
 // The sanitizers' own allocators end the process when they get no memory.
 #if !TEST_SANITIZED
 
-/// Sleepers that take all the stacks there are.
+/// Sleeping tasks that have all the stacks there are.
 class no_stack_left {
 public:
     no_stack_left() {
@@ -57,10 +57,11 @@ private:
     miou::orphans<void> sleepers_;
 };
 
-/// Ends the process: 0 if `holds(prepare())` is true, where no task gets a stack any more.
+/// Calls `holds(prepare())`, where `holds` runs while no task can get a stack. Ends the process,
+/// with status 0 if it returned true.
 template <class Prepare, class F>
 [[noreturn]] void without_stacks(Prepare prepare, F holds) {
-    ::alarm(20); // it must not hang
+    ::alarm(20); // kills a process that hangs
     bool held = false;
     miou_unix::run({.domains = 0}, [&] {
         miou_unix::sleep(1ms);
@@ -80,7 +81,7 @@ miou_unix::file_descr listening_socket() {
 
 using no_stack_death_test = test::fresh_process;
 
-TEST_F(no_stack_death_test, a_limited_call_needs_none) {
+TEST_F(no_stack_death_test, a_call_with_a_limit_needs_no_further_stack) {
     const auto limited = [](int value) {
         return miou_unix::with_timeout(1h, [=] {
             miou_unix::sleep(1ms);
@@ -90,7 +91,7 @@ TEST_F(no_stack_death_test, a_limited_call_needs_none) {
     EXPECT_EXIT(without_stacks([] { return 1; }, limited), testing::ExitedWithCode(0), "");
 }
 
-TEST_F(no_stack_death_test, connect_to_addresses_says_so_at_once) {
+TEST_F(no_stack_death_test, connect_to_addresses_fails_at_once) {
     const auto fails = [](const miou_unix::file_descr& listening) {
         const std::vector<miou_unix::sockaddr> addresses{miou_unix::getsockname(listening)};
         try {
@@ -113,7 +114,8 @@ TEST_F(no_stack_death_test, drain_returns_when_its_tasks_have_failed_and_logs_th
                 "failed: miou: no memory for the stack of a task");
 }
 
-/// A server with a connection in its queue; when that is closed, the stop is requested.
+/// A listening socket with a connection in its queue. When the connection is closed, the stop is
+/// requested.
 struct server_with_client {
     miou_unix::file_descr listening = listening_socket();
     miou_unix::stop_request stop;

@@ -1,4 +1,4 @@
-// Descriptors that a task owns: nobody else uses them, and they never stay open by mistake.
+// Descriptors that a task owns: no other task can use them, and they never stay open by mistake.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -28,7 +28,7 @@ using test::failed_with;
 namespace errc = boost::system::errc;
 namespace owned = miou_unix::ownership;
 
-/// A pipe of which the running task owns the end to write to.
+/// A pipe. The running task owns the end to write to.
 struct half_owned_pipe {
     half_owned_pipe()
         : half_owned_pipe{test::raw_pipe()} {}
@@ -66,7 +66,7 @@ TEST(owned_descriptor, serves_its_owner) {
     });
 }
 
-TEST(owned_descriptor, refuses_everybody_else) {
+TEST(owned_descriptor, refuses_every_other_task) {
     miou_unix::run({.domains = domains()}, [] {
         const auto f = owned::tcpv6();
         const auto intruder = test::anywhere([&] {
@@ -102,7 +102,7 @@ TEST(owned_descriptor, is_refused_after_it_was_closed) {
     });
 }
 
-TEST(owned_descriptor, of_no_descriptor_there_are_none) {
+TEST(owned_descriptor, cannot_be_made_of_an_invalid_descriptor) {
     miou_unix::run({.domains = domains()}, [] {
         EXPECT_EQ(error_of([] { owned::of_file_descr(-1); }), errc::bad_file_descriptor);
     });
@@ -110,7 +110,8 @@ TEST(owned_descriptor, of_no_descriptor_there_are_none) {
 
 TEST(owned_descriptor, is_closed_when_its_owner_throws) {
     miou_unix::run({.domains = domains()}, [] {
-        std::optional<miou_unix::file_descr> copy; // so that it is not the last handle that closes
+        std::optional<miou_unix::file_descr>
+            copy; // so that the owner closes it, and not the last handle
         const auto [from, raw] = test::raw_pipe();
         const auto owner = test::anywhere([&copy, raw = raw] {
             const auto to = owned::of_file_descr(raw);
@@ -135,7 +136,7 @@ TEST(owned_descriptor, is_closed_when_its_owner_is_cancelled) {
             for (int k = 0; k < i; ++k)
                 miou::yield();
             miou::cancel(owner);
-            test::read_to_end(p.from); // there is an end
+            test::read_to_end(p.from); // returns, because the other end is closed
             EXPECT_EQ(error_of([&] { miou_unix::close(p.to.unchecked()); }),
                       errc::bad_file_descriptor);
         }
@@ -164,7 +165,7 @@ TEST(owned_descriptor, that_is_forgotten_ends_the_run_and_is_closed) {
     EXPECT_EQ(error_of([&] { miou_unix::to_file_descr(*copy); }), errc::bad_file_descriptor);
 }
 
-TEST(owned_descriptor, that_the_root_forgets_is_a_leak_too) {
+TEST(owned_descriptor, that_the_root_forgets_is_a_leak) {
     EXPECT_THROW(miou_unix::run({.domains = domains()}, [] { const half_owned_pipe p; }),
                  miou::resource_leaked);
 }
@@ -207,7 +208,7 @@ TEST(owned_descriptor, is_handed_to_a_child_on_another_domain) {
     });
 }
 
-TEST(owned_descriptor, cannot_be_given_by_who_does_not_own_it) {
+TEST(owned_descriptor, cannot_be_given_by_a_task_that_does_not_own_it) {
     miou_unix::run({.domains = domains()}, [] {
         const half_owned_pipe p;
         const auto thief = test::anywhere([&] {

@@ -1,6 +1,8 @@
-// The C++ lines of docs/porting.md about miou_unix: porting_page_test.py looks each one up here.
+// Has the C++ lines of docs/porting.md about miou_unix. test/pages/porting_page_test.py compares
+// them.
 
 #include "support/domains.hpp"
+#include "support/reactor.hpp"
 #include "support/tasks.hpp"
 
 #include "miou/miou.hpp"
@@ -33,11 +35,13 @@ namespace {
 namespace asio = boost::asio;
 namespace owned = miou_unix::ownership;
 
+const asio::ip::tcp::endpoint loopback{asio::ip::address_v4::loopback(), 0};
+
 int fn() {
     return 42;
 }
 
-/// Belongs to the task that calls it.
+/// For the task that owns `f`.
 void answer(const owned::file_descr& f) {
     const auto& client = f;
     char buffer[16];
@@ -48,14 +52,14 @@ void answer(const owned::file_descr& f) {
 
 TEST(porting_unix, programs_and_sleep) {
     EXPECT_EQ(miou_unix::run({.g = 7, .domains = test::domains()}, fn), 42);
-    miou_unix::run({.domains = test::domains()}, [] {
+    test::on_reactor([] {
         miou_unix::sleep(0.001);
         miou_unix::sleep(std::chrono::milliseconds{1});
     });
 }
 
 TEST(porting_unix, descriptors) {
-    miou_unix::run({.domains = test::domains()}, [] {
+    test::on_reactor([] {
         const int fd = ::eventfd(0, EFD_CLOEXEC);
         const int other = ::eventfd(0, EFD_CLOEXEC);
         const miou_unix::file_descr f = miou_unix::of_file_descr(fd);
@@ -68,8 +72,7 @@ TEST(porting_unix, descriptors) {
 }
 
 TEST(porting_unix, streams) {
-    miou_unix::run({.domains = test::domains()}, [] {
-        const asio::ip::tcp::endpoint loopback{asio::ip::address_v4::loopback(), 0};
+    test::on_reactor([] {
         const auto server = miou_unix::tcpv4();
         miou_unix::bind_and_listen({.backlog = 64}, server, loopback);
         miou::trigger took;
@@ -105,7 +108,7 @@ TEST(porting_unix, streams) {
 }
 
 TEST(porting_unix, datagrams) {
-    miou_unix::run({.domains = test::domains()}, [] {
+    test::on_reactor([] {
         const auto receiver = miou_unix::udpv4();
         miou_unix::bind_and_listen(receiver,
                                    asio::ip::udp::endpoint{asio::ip::address_v4::loopback(), 0});
@@ -119,7 +122,7 @@ TEST(porting_unix, datagrams) {
 }
 
 TEST(porting_unix, raw_descriptors) {
-    miou_unix::run({.domains = test::domains()}, [] {
+    test::on_reactor([] {
         int pipe[2];
         ASSERT_EQ(::pipe2(pipe, O_CLOEXEC), 0);
         const auto reader = test::anywhere([&] {
@@ -137,8 +140,7 @@ TEST(porting_unix, raw_descriptors) {
 }
 
 TEST(porting_unix, ownership) {
-    miou_unix::run({.domains = test::domains()}, [] {
-        const asio::ip::tcp::endpoint loopback{asio::ip::address_v4::loopback(), 0};
+    test::on_reactor([] {
         const auto server = owned::tcpv4();
         owned::bind_and_listen({.backlog = 64}, server, loopback);
         const auto address = miou_unix::getsockname(server.checked());
@@ -162,7 +164,7 @@ TEST(porting_unix, ownership) {
 }
 
 TEST(porting_unix, owned_datagrams) {
-    miou_unix::run({.domains = test::domains()}, [] {
+    test::on_reactor([] {
         const auto receiver = owned::udpv4();
         owned::bind_and_listen(receiver,
                                asio::ip::udp::endpoint{asio::ip::address_v4::loopback(), 0});
@@ -177,7 +179,7 @@ TEST(porting_unix, owned_datagrams) {
 }
 
 TEST(porting_unix, errors) {
-    miou_unix::run({.domains = test::domains()}, [] {
+    test::on_reactor([] {
         const auto nobody = miou_unix::tcpv4();
         miou_unix::bind_and_listen(nobody,
                                    asio::ip::tcp::endpoint{asio::ip::address_v4::loopback(), 0});
@@ -204,7 +206,7 @@ TEST(porting_unix, errors) {
 }
 
 TEST(porting_unix, neighbours) {
-    miou_unix::run({.domains = test::domains()}, [] {
+    test::on_reactor([] {
         const auto address = miou_unix::resolve("localhost", "80").front();
         EXPECT_EQ(address.port(), 80);
         const miou_unix::sockaddr any{asio::ip::tcp::endpoint{asio::ip::address_v4::any(), 1}};
@@ -220,7 +222,7 @@ TEST(porting_unix, neighbours) {
         const auto out = miou_unix::of_file_descr(::dup(STDOUT_FILENO));
         EXPECT_NE(miou_unix::to_file_descr(out), STDOUT_FILENO);
     });
-    EXPECT_NE(::fcntl(STDOUT_FILENO, F_GETFD), -1); // the handle was of a copy
+    EXPECT_NE(::fcntl(STDOUT_FILENO, F_GETFD), -1); // the handle has closed only the copy
 
     const miou_unix::sockaddr address{
         asio::ip::tcp::endpoint{asio::ip::make_address("127.0.0.1"), 3000}};

@@ -1,4 +1,4 @@
-// Programs that tasks launch, and the program that launches programs.
+// Child processes of tasks, and docs/examples/launcher, which starts child processes.
 
 #include "support/child_program.hpp"
 #include "support/domains.hpp"
@@ -39,7 +39,7 @@ struct redirection {
     int in = -1, out = -1;
 };
 
-/// Starts a program; its standard input and output are those descriptors, if they are some.
+/// Starts a program, with its standard input and output redirected if `to` says so.
 ::pid_t start(const std::vector<const char*>& command, redirection to = {}) {
     ::posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
@@ -58,7 +58,7 @@ struct redirection {
     return pid;
 }
 
-/// Starts a shell.
+/// Starts a shell that runs `command`.
 ::pid_t start(const char* command, redirection to = {}) {
     return start(std::vector{"sh", "-c", command}, to);
 }
@@ -88,7 +88,7 @@ TEST(child_process, its_end_is_the_end_of_its_pipe) { // Miou_unix test01
     });
 }
 
-TEST(child_process, what_it_writes_is_read_and_then_the_end) {
+TEST(child_process, its_output_can_be_read_to_the_end) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [out, in] = test::raw_pipe();
         const ::pid_t pid = start("echo one; echo two", {.out = in});
@@ -100,7 +100,7 @@ TEST(child_process, what_it_writes_is_read_and_then_the_end) {
     });
 }
 
-/// The signals that a program would begin with blocked, as the kernel writes them.
+/// The signals that a child process inherits as blocked, as /proc shows them.
 std::string blocked_signals() {
     const auto [out, in] = test::raw_pipe();
     const ::pid_t pid = start({"grep", "SigBlk:", "/proc/self/status"}, {.out = in});
@@ -128,7 +128,7 @@ TEST(child_process, of_a_blocking_call_has_the_signal_mask_of_the_caller) {
             EXPECT_EQ(miou_unix::blocking(blocked_signals), of_this_one);
             ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
         }));
-        miou_unix::blocking([] { // the function's own changes do not outlast it
+        miou_unix::blocking([] { // what a function does to the mask ends with it
             sigset_t all;
             ::sigfillset(&all);
             ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
@@ -138,10 +138,10 @@ TEST(child_process, of_a_blocking_call_has_the_signal_mask_of_the_caller) {
     });
 }
 
-TEST(child_process, sigchld_tells_its_end_while_nobody_blocks) { // Miou_unix test02
+TEST(child_process, sigchld_reports_its_end_and_blocks_no_task) { // Miou_unix test02
     std::vector<std::string> log;
     miou_unix::run({.domains = domains()}, [&] {
-        const ::pid_t pid = start("exec sleep 1000"); // until it is killed
+        const ::pid_t pid = start("exec sleep 1000"); // it is killed before that
         log.push_back("launched");
         const miou::computation<int> ended;
         miou::sys_signal(SIGCHLD, miou::signal_handle([&](int) {
@@ -194,10 +194,11 @@ TEST(child_process, a_task_waits_for_its_end_while_others_run) { // the example 
                              miou::sys_signal(SIGCHLD, miou::signal_default());
                              EXPECT_TRUE(ended.try_return(status));
                          }));
-        const auto other = test::anywhere([&, fd = to] { // runs, or the program would never end
-            EXPECT_TRUE(ended.is_running());
-            EXPECT_EQ(::write(fd, "\n", 1), 1);
-        });
+        const auto other =
+            test::anywhere([&, fd = to] { // unless this task runs, the program never ends
+                EXPECT_TRUE(ended.is_running());
+                EXPECT_EQ(::write(fd, "\n", 1), 1);
+            });
         const int status = ended.await_exn();
         EXPECT_TRUE(WIFEXITED(status));
         EXPECT_EQ(WEXITSTATUS(status), 0);
@@ -227,7 +228,7 @@ TEST(child_process, a_handler_serves_many_that_end_at_once) { // as miou_unix.ml
             tasks.push_back(test::anywhere([ended] { return ended.await_exn(); }));
         }
         ::close(from);
-        ::close(to); // they all read the end of it
+        ::close(to); // all of them now read the end of the pipe
         const auto statuses = miou::await_all(tasks);
         for (int i = 0; i < count; ++i)
             EXPECT_EQ(statuses[static_cast<std::size_t>(i)].value(), i);
@@ -235,7 +236,7 @@ TEST(child_process, a_handler_serves_many_that_end_at_once) { // as miou_unix.ml
     });
 }
 
-/// `launcher` with these commands.
+/// The command that starts `launcher` with these commands.
 std::vector<std::string> launch(const std::vector<std::string>& commands) {
     return test::command_of_program("launcher", commands);
 }

@@ -1,5 +1,6 @@
-// Servers that end well.
+// Servers: how they accept, how they end, and what they report.
 
+#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/few_descriptors.hpp"
@@ -14,22 +15,12 @@
 
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
-#include <atomic>
 #include <chrono>
 #include <cmath>
-#include <csignal>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
-
-#if !TEST_SANITIZED
-extern "C" int __sigaction(int number, const struct sigaction* action, struct sigaction* before);
-#endif
 
 namespace {
 
@@ -39,25 +30,8 @@ using miou_unix::sockaddr;
 using miou_unix::stop_request;
 using test::domains;
 using test::failed_with;
-using test::installed;
 using test::on_reactor;
 using names = std::vector<std::string>;
-
-/// How often the kernel was asked to let SIGUSR1 have no function.
-std::atomic<int> actions_without_function = 0;
-
-} // namespace
-
-#if !TEST_SANITIZED
-extern "C" int sigaction(int number, const struct sigaction* action,
-                         struct sigaction* before) noexcept {
-    if (action != nullptr && number == SIGUSR1)
-        actions_without_function += action->sa_handler == SIG_IGN || action->sa_handler == SIG_DFL;
-    return ::__sigaction(number, action, before);
-}
-#endif
-
-namespace {
 
 void echo(const file_descr& client) {
     char data[100];
@@ -71,7 +45,7 @@ file_descr connect_to(const sockaddr& server) {
     return made;
 }
 
-/// Sends a byte and waits until it comes back: the server has accepted.
+/// Sends a byte and waits until it comes back. Then the server has accepted the connection.
 bool is_echoed(const file_descr& f) {
     char byte = 'x';
     miou_unix::write(f, std::span{&byte, 1});
@@ -123,17 +97,14 @@ TEST(serve, lets_connections_in_flight_finish) {
     });
 }
 
-TEST(serve, cancels_those_that_are_left_after_the_grace_and_names_them) {
+TEST(serve, cancels_and_names_the_connections_that_are_left_after_the_grace_period) {
     on_reactor([] {
         const auto listening = test::listen_on_loopback();
         const stop_request stop;
         int unwound = 0;
         const auto server = miou::async([&] {
             return miou_unix::serve({.grace = 1ms}, listening, stop, [&](file_descr f, sockaddr) {
-                struct at_end {
-                    int& count;
-                    ~at_end() { ++count; }
-                } const counted{unwound};
+                const test::at_end leaving{[&] { ++unwound; }};
                 echo(f);
             });
         });
@@ -220,7 +191,7 @@ TEST(serve, cancelling_it_cancels_the_connections) {
     });
 }
 
-TEST(serve, a_stop_that_was_made_before_lets_nobody_in) {
+TEST(serve, a_stop_requested_beforehand_lets_nobody_in) {
     on_reactor([] {
         const stop_request stop;
         stop.make();
@@ -230,7 +201,7 @@ TEST(serve, a_stop_that_was_made_before_lets_nobody_in) {
     });
 }
 
-TEST(serve, a_listening_socket_that_somebody_else_closes_is_an_error) {
+TEST(serve, a_listening_socket_that_another_task_closes_is_an_error) {
     on_reactor([] {
         const auto listening = test::listen_on_loopback();
         const auto closing = miou::async([&] { miou_unix::close(listening); });
@@ -289,55 +260,6 @@ TEST(serve, the_log_of_a_failure_names_the_task_its_place_and_the_peer) {
         EXPECT_TRUE(test::contains(log, part)) << log;
 }
 
-TEST(until, the_stop_ends_a_wait_on_whichever_domain_and_nothing_else) {
-    on_reactor([] {
-        const stop_request stop;
-        std::atomic<int> waiting = 0;
-        std::vector<miou::promise<bool>> idle;
-        for (int i = 0; i < 4; ++i)
-            idle.push_back(test::anywhere([&] {
-                const auto [from, to] = test::socket_pair();
-                char byte;
-                const auto got = miou_unix::until(stop, [&, f = from] {
-                    ++waiting;
-                    return miou_unix::read(f, {&byte, 1});
-                });
-                miou::yield(); // the task itself was not cancelled
-                return got.has_value();
-            }));
-        test::yield_until([&] { return waiting == 4; });
-        stop.make();
-        for (const auto& outcome : miou::await_all(idle))
-            EXPECT_FALSE(outcome.value());
-    });
-}
-
-TEST(until, returns_what_the_function_returns_and_nothing_is_left_of_it_after_that) {
-    on_reactor([] {
-        const stop_request stop;
-        EXPECT_EQ(miou_unix::until(stop, [] { return 1; }), 1);
-        EXPECT_TRUE(miou_unix::until(stop, [] { miou::yield(); }));
-        stop.make();
-        miou::yield();
-        EXPECT_EQ(miou_unix::until(stop, [] { return 2; }), 2); // it need not wait
-        EXPECT_FALSE(miou_unix::until(stop, test::forever));
-    });
-}
-
-TEST(until, a_stop_that_meets_the_end_of_the_function_harms_nobody) {
-    on_reactor([] {
-        for (int i = 0; i < test::scaled(2'000, 200); ++i) {
-            const stop_request stop;
-            const auto stopping = test::anywhere([&] { stop.make(); });
-            miou_unix::until(stop, [&] {
-                for (int turn = 0; turn < i % 5; ++turn)
-                    miou::yield();
-            });
-            miou::await_exn(stopping);
-        }
-    });
-}
-
 TEST(drain, refuses_times_that_make_no_sense_and_the_tasks_of_others) {
     on_reactor([] {
         miou::orphans<void> tasks;
@@ -350,16 +272,13 @@ TEST(drain, refuses_times_that_make_no_sense_and_the_tasks_of_others) {
     });
 }
 
-TEST(drain, cancelled_it_leaves_the_tasks_to_their_owner) {
+TEST(drain, a_cancelled_call_leaves_the_tasks_to_their_owner) {
     on_reactor([] {
         const auto owner = miou::async([] {
             miou::orphans<void> tasks;
             bool ended = false;
             miou::async(tasks, [&] {
-                struct at_end {
-                    bool& flag;
-                    ~at_end() { flag = true; }
-                } const say{ended};
+                const test::at_end leaving{[&] { ended = true; }};
                 test::forever();
             });
             try {
@@ -371,142 +290,6 @@ TEST(drain, cancelled_it_leaves_the_tasks_to_their_owner) {
         });
         miou::yield();
         miou::cancel(owner);
-    });
-}
-
-TEST(stop_request, a_signal_makes_it_and_gives_the_signals_back) {
-    // What they did before: nothing.
-    std::signal(SIGUSR1, SIG_IGN);
-    std::signal(SIGUSR2, SIG_IGN);
-    on_reactor([] {
-        const auto stop = stop_request::on({SIGUSR1, SIGUSR2});
-        EXPECT_FALSE(stop.is_made());
-        const auto waiter = test::anywhere([stop] { stop.wait(); });
-        ::kill(::getpid(), SIGUSR2);
-        stop.wait();
-        EXPECT_TRUE(stop.is_made());
-        miou::await_exn(waiter);
-        for (const int number : {SIGUSR1, SIGUSR2})
-            EXPECT_TRUE(miou::sys_signal(number, miou::signal_ignore()).is_ignore());
-    });
-    std::signal(SIGUSR1, SIG_DFL);
-    std::signal(SIGUSR2, SIG_DFL);
-}
-
-TEST(stop_request, of_a_number_that_is_no_signal_is_refused_and_changes_nothing) {
-    std::signal(SIGUSR1, SIG_IGN);
-    on_reactor([] {
-        EXPECT_THROW(stop_request::on({SIGUSR1, 1000}), std::invalid_argument);
-        EXPECT_TRUE(miou::sys_signal(SIGUSR1, miou::signal_ignore()).is_ignore());
-    });
-    std::signal(SIGUSR1, SIG_DFL);
-}
-
-TEST(stop_request, at_the_end_of_the_run_the_signals_do_what_they_did) {
-    std::signal(SIGUSR1, SIG_IGN);
-    on_reactor([] { stop_request::on({SIGUSR1, SIGUSR2}); });
-    EXPECT_EQ(installed(SIGUSR1), SIG_IGN);
-    EXPECT_EQ(installed(SIGUSR2), SIG_DFL);
-    std::signal(SIGUSR1, SIG_DFL);
-}
-
-TEST(stop_request, a_signal_that_is_named_twice_is_given_back_once) {
-    for (const bool comes : {false, true})
-        on_reactor([comes] {
-            const auto stop = stop_request::on({SIGUSR1, SIGUSR2, SIGUSR1, SIGUSR1});
-            if (comes) {
-                ::raise(SIGUSR1);
-                stop.wait();
-                EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
-                EXPECT_EQ(installed(SIGUSR2), SIG_DFL);
-            }
-        });
-    EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
-}
-
-TEST(stop_request, the_newest_has_the_signal_then_the_one_before_it) {
-    on_reactor([] {
-        const auto first = stop_request::on({SIGUSR1, SIGUSR2});
-        const auto second = stop_request::on({SIGUSR2, SIGUSR1});
-        ::raise(SIGUSR1);
-        second.wait();
-        EXPECT_FALSE(first.is_made());
-        ::raise(SIGUSR2);
-        first.wait();
-        EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
-        EXPECT_EQ(installed(SIGUSR2), SIG_DFL);
-    });
-}
-
-TEST(stop_request, outside_of_tasks_it_is_for_the_next_run) {
-    const auto stop = stop_request::on({SIGUSR1, SIGUSR2});
-    EXPECT_FALSE(stop.is_made());
-    on_reactor([&] {
-        ::raise(SIGUSR2);
-        stop.wait();
-        EXPECT_EQ(installed(SIGUSR1), SIG_DFL);
-        EXPECT_EQ(installed(SIGUSR2), SIG_DFL);
-    });
-    EXPECT_THROW(stop_request::on({SIGUSR1, 1000}), std::invalid_argument);
-    on_reactor([] { EXPECT_EQ(installed(SIGUSR1), SIG_DFL); });
-}
-
-TEST(stop_request, there_is_no_moment_in_which_its_signals_have_no_function) {
-    if (TEST_SANITIZED)
-        GTEST_SKIP() << "the sanitizers see to sigaction themselves";
-    on_reactor([] {
-        miou::sys_signal(SIGUSR1, miou::signal_handle([](int) {}));
-        const int before = actions_without_function;
-        for (int i = 0; i < 2; ++i) {
-            const auto stop = miou::await_exn(test::anywhere([] {
-                return stop_request::on({SIGUSR1, SIGUSR2, SIGUSR1});
-            }));
-            ::raise(SIGUSR1);
-            stop.wait();
-            miou::run({.domains = 0}, [] { stop_request::on({SIGUSR1}); });
-        }
-        EXPECT_EQ(actions_without_function, before);
-        miou::sys_signal(SIGUSR1, miou::signal_default());
-        EXPECT_EQ(actions_without_function, before + 1); // it is not blind
-    });
-}
-
-TEST(stop_request, no_signal_is_lost_while_it_is_made) {
-    static constexpr int rounds = 100;
-    on_reactor([] {
-        int counted = 0;
-        stop_request came;
-        miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) {
-                             ++counted;
-                             came.make();
-                         }));
-        std::atomic<int> asked = 0;
-        const std::jthread raiser{[&] {
-            for (int i = 0; i < rounds; ++i) {
-                asked.wait(i);
-                ::raise(SIGUSR1);
-            }
-        }};
-        int stopped = 0;
-        for (int i = 0; i < rounds; ++i) {
-            came = {};
-            const int before = counted;
-            const auto stop = miou::await_exn(test::anywhere([&] {
-                ++asked;
-                asked.notify_one();
-                return stop_request::on({SIGUSR2, SIGUSR1});
-            }));
-            const auto stopping = miou::async([&] {
-                stop.wait();
-                came.make();
-            });
-            miou_unix::with_timeout(20s, [&] { came.wait(); });
-            stopped += counted == before;
-            if (counted != before)
-                ::raise(SIGUSR1); // it gives them back
-            miou::await_exn(stopping);
-        }
-        EXPECT_EQ(counted + stopped, rounds);
     });
 }
 

@@ -1,5 +1,6 @@
-// Sleeping: who sleeps, for how long, and who does not.
+// Sleeping: for how long, in which order, and where it is an error.
 
+#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/io.hpp"
@@ -34,7 +35,7 @@ using clock = std::chrono::steady_clock;
 
 using test::infinity;
 
-TEST(sleep, takes_at_least_as_long_as_was_said) {
+TEST(sleep, lasts_at_least_as_long_as_requested) {
     miou_unix::run({.domains = domains()}, [] {
         const auto begin = clock::now();
         miou_unix::sleep(0.02);
@@ -42,7 +43,7 @@ TEST(sleep, takes_at_least_as_long_as_was_said) {
     });
 }
 
-TEST(sleep, takes_any_duration) {
+TEST(sleep, accepts_any_duration) {
     miou_unix::run({.domains = domains()}, [] {
         const auto begin = clock::now();
         miou_unix::sleep(2ms);
@@ -55,7 +56,7 @@ TEST(sleep, takes_any_duration) {
     });
 }
 
-TEST(sleep, of_nothing_or_less_lets_the_others_run_once) {
+TEST(sleep, of_zero_or_less_lets_the_others_run_once) {
     for (const double time : {0.0, -0.0, -1.0, -1e10, -infinity})
         miou_unix::run({.domains = domains()}, [time] {
             bool other_ran = false;
@@ -66,7 +67,7 @@ TEST(sleep, of_nothing_or_less_lets_the_others_run_once) {
         });
 }
 
-TEST(sleep, of_the_least_time_there_is_returns) {
+TEST(sleep, of_the_shortest_time_returns) {
     miou_unix::run({.domains = domains()}, [] {
         miou_unix::sleep(1e-9);
         miou_unix::sleep(1e-12);
@@ -74,14 +75,14 @@ TEST(sleep, of_the_least_time_there_is_returns) {
     });
 }
 
-TEST(sleep, of_what_is_not_a_number_is_an_error) {
+TEST(sleep, of_nan_is_an_error) {
     miou_unix::run({.domains = domains()}, [] {
         EXPECT_THROW(miou_unix::sleep(std::numeric_limits<double>::quiet_NaN()),
                      std::invalid_argument);
     });
 }
 
-TEST(sleep, of_ages_or_for_ever_ends_by_cancellation_at_once) {
+TEST(sleep, of_ages_or_forever_ends_at_once_when_cancelled) {
     for (const double time : {1e6, 1e10, 1e300, std::numeric_limits<double>::max(), infinity})
         miou_unix::run({.domains = domains()}, [time] {
             const auto sleeper = test::anywhere([time] { miou_unix::sleep(time); });
@@ -92,7 +93,7 @@ TEST(sleep, of_ages_or_for_ever_ends_by_cancellation_at_once) {
         });
 }
 
-TEST(sleep, beyond_the_range_of_a_duration_is_for_ever_too) {
+TEST(sleep, beyond_the_range_of_a_duration_lasts_forever) {
     miou_unix::run({.domains = domains()}, [] {
         const std::vector sleepers{
             miou::async([] { miou_unix::sleep(std::chrono::nanoseconds::max()); }),
@@ -107,7 +108,7 @@ TEST(sleep, beyond_the_range_of_a_duration_is_for_ever_too) {
     });
 }
 
-TEST(sleep, a_short_one_is_not_held_up_by_one_for_ever) {
+TEST(sleep, a_short_one_is_not_held_up_by_an_endless_one) {
     miou_unix::run({.domains = domains()}, [] {
         const auto ages = miou::async([] { miou_unix::sleep(1e10); });
         const auto for_ever = miou::async([] { miou_unix::sleep(infinity); });
@@ -119,7 +120,7 @@ TEST(sleep, a_short_one_is_not_held_up_by_one_for_ever) {
     });
 }
 
-/// The order in which six sleepers wake; none if the first was due before the last had gone to bed.
+/// The order in which six sleepers wake; empty if the first was due before all of them slept.
 std::vector<int> order_of_six(clock::duration lead) {
     std::vector<int> woken;
     std::vector<miou::promise<void>> sleepers;
@@ -136,7 +137,7 @@ std::vector<int> order_of_six(clock::duration lead) {
     return all_asleep ? woken : std::vector<int>{};
 }
 
-TEST(sleep, who_sleeps_less_wakes_first) {
+TEST(sleep, the_shorter_one_ends_first) {
     miou_unix::run({.domains = domains()}, [] {
         std::vector<int> woken;
         for (auto lead = 10ms; woken.empty(); lead *= 2)
@@ -145,7 +146,7 @@ TEST(sleep, who_sleeps_less_wakes_first) {
     });
 }
 
-TEST(sleep, those_that_are_due_wake_though_others_are_cancelled) {
+TEST(sleep, tasks_that_are_due_wake_although_others_are_cancelled) {
     miou_unix::run({.domains = domains()}, [] {
         std::vector<miou::promise<void>> sleepers;
         for (int i = 0; i < 100; ++i)
@@ -162,7 +163,7 @@ TEST(sleep, many_may_be_due_and_cancelled_at_the_same_time) {
     miou_unix::run({.domains = domains()}, [] {
         const auto parent = miou::async([] {
             miou::orphans<void> sleepers;
-            for (int i = 0; i < 500; ++i) // more than run between two looks at the clock
+            for (int i = 0; i < 500; ++i) // more tasks than run between two readings of the clock
                 miou::async(sleepers, [] { miou_unix::sleep(1e-3); });
             while (miou::get(sleepers)) {
             }
@@ -170,7 +171,7 @@ TEST(sleep, many_may_be_due_and_cancelled_at_the_same_time) {
         miou::yield();
         miou::yield();
         const auto begin = clock::now();
-        while (clock::now() - begin < 2ms) { // nobody looks at it until all are due
+        while (clock::now() - begin < 2ms) { // the clock is not read until all are due
         }
         miou::cancel(parent);
     });
@@ -205,7 +206,7 @@ TEST(sleep, ten_thousand_tasks_may_sleep_at_once) {
         while (const auto each = miou::get(sleepers))
             each->value();
         EXPECT_EQ(woken, count);
-        // One after the other they would take 500 s.
+        // One after the other, the sleeps would take 500 s.
         EXPECT_LT(clock::now() - begin, 20s);
     });
 }
@@ -249,7 +250,7 @@ TEST(sleep, is_not_prolonged_by_a_domain_that_is_busy) {
     });
 }
 
-TEST(sleep, a_domain_whose_tasks_all_sleep_takes_part_in_what_others_do) {
+TEST(sleep, a_domain_whose_tasks_all_sleep_still_works_with_other_domains) {
     miou_unix::run({.domains = test::at_least(1)}, [] {
         miou::trigger done;
         const auto sleeper = miou::async([] { miou_unix::sleep(infinity); });
@@ -262,17 +263,13 @@ TEST(sleep, a_domain_whose_tasks_all_sleep_takes_part_in_what_others_do) {
 }
 
 TEST(sleep, in_a_destructor_of_a_cancelled_task_is_not_cut_short) {
-    struct slow_goodbye {
-        bool& said;
-        ~slow_goodbye() {
-            miou_unix::sleep(0.002);
-            said = true;
-        }
-    };
     miou_unix::run({.domains = domains()}, [] {
         bool said = false;
         const auto sleeper = miou::async([&] {
-            const slow_goodbye at_the_end{said};
+            const test::at_end slow_goodbye{[&] {
+                miou_unix::sleep(0.002);
+                said = true;
+            }};
             miou_unix::sleep(infinity);
         });
         miou::yield();
@@ -292,11 +289,11 @@ TEST(sleep, in_a_run_without_a_system_is_an_error) {
                   [time] { EXPECT_THROW(miou_unix::sleep(time), miou::no_select_provided); });
 }
 
-TEST(sleep, in_a_run_without_a_system_inside_of_one_that_has_one_is_an_error) {
+TEST(sleep, in_a_run_without_a_system_nested_in_one_with_a_system_is_an_error) {
     miou_unix::run({.domains = 0}, [] {
         miou::run({.domains = 0}, [] {
             const auto sleeper = miou::async([] { miou_unix::sleep(0.001); });
-            const test::deadline patience{1s}; // it may as well never wake
+            const test::deadline patience{1s}; // it might never wake
             while (sleeper.state() == miou::promise_state::running && !patience.has_passed())
                 miou::yield();
             EXPECT_NE(sleeper.state(), miou::promise_state::running);
@@ -307,7 +304,7 @@ TEST(sleep, in_a_run_without_a_system_inside_of_one_that_has_one_is_an_error) {
     });
 }
 
-/// Ends the process with 0 if a hook that sleeps is told that it must not.
+/// Sleeps in a hook. Ends the process, with status 0 if that throws.
 void sleep_in_a_hook() {
     miou_unix::run({.domains = 0}, [] {
         bool told = false;
@@ -328,7 +325,7 @@ TEST(sleep, in_a_hook_is_an_error) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_EXIT(
         {
-            ::alarm(2); // a hook that waited would block its domain for ever
+            ::alarm(2); // a hook that waited would block its domain forever
             sleep_in_a_hook();
         },
         testing::ExitedWithCode(0), "");

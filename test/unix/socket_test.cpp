@@ -1,4 +1,4 @@
-// Streams: what is written arrives, whole and in order; how they end; what is refused.
+// Streams: data arrives whole and in order; how streams end; which calls are refused.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -102,7 +102,7 @@ TEST(stream, a_pipe_that_is_full_parks_its_writer_until_it_is_read) {
     });
 }
 
-TEST(stream, who_half_closes_still_receives) {
+TEST(stream, a_half_closed_end_still_receives) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [client, server] = test::tcp_pair();
         test::send_numbered(client, numbered_bytes{1}, 1000);
@@ -124,7 +124,7 @@ TEST(stream, the_end_stays_the_end) {
     });
 }
 
-TEST(stream, the_end_stays_the_end_for_who_has_waited_for_it) {
+TEST(stream, the_end_stays_the_end_after_a_wait_for_it) {
     miou_unix::run({.domains = domains()}, [] {
         for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
             const auto reader = test::anywhere([f = from] {
@@ -133,7 +133,7 @@ TEST(stream, the_end_stays_the_end_for_who_has_waited_for_it) {
                 for (int i = 0; i < 10; ++i)
                     EXPECT_EQ(miou_unix::read(f, three), 0u);
             });
-            miou_unix::sleep(0.001); // so that it waits, most likely
+            miou_unix::sleep(0.001); // most likely the reader waits by now
             miou_unix::write(to, "xy");
             miou_unix::sleep(0.001);
             miou_unix::close(to);
@@ -142,7 +142,7 @@ TEST(stream, the_end_stays_the_end_for_who_has_waited_for_it) {
     });
 }
 
-TEST(stream, its_end_wakes_everybody_who_waits) {
+TEST(stream, its_end_wakes_every_waiting_task) {
     miou_unix::run({.domains = domains()}, [] {
         for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
             std::vector<miou::promise<std::size_t>> readers;
@@ -171,7 +171,8 @@ TEST(stream, a_reset_wakes_a_parked_reader) {
         miou::yield();
         test::reset(client);
         EXPECT_EQ(miou::await_exn(reader), errc::connection_reset);
-        for (int i = 0; i < 10; ++i) { // the error was reported; then there is nothing any more
+        for (int i = 0; i < 10;
+             ++i) { // the error has been reported once; after it the stream is at its end
             char byte[1];
             EXPECT_EQ(miou_unix::read(server, byte), 0u);
         }
@@ -191,7 +192,7 @@ TEST(stream, a_reset_wakes_a_parked_writer) {
         });
         char byte[1];
         miou_unix::really_read(client, byte);
-        miou_unix::close(client); // with unread data: a reset
+        miou_unix::close(client); // closing with unread data resets the connection
         const auto error = miou::await_exn(writer);
         EXPECT_TRUE(error == errc::connection_reset || error == errc::broken_pipe) << error;
     });
@@ -211,7 +212,7 @@ TEST(stream, a_broken_one_is_an_error_and_not_a_signal) {
     EXPECT_FALSE(::sigismember(&pending, SIGPIPE));
 }
 
-TEST(stream, one_that_breaks_wakes_a_parked_writer) {
+TEST(stream, a_break_of_the_stream_wakes_a_parked_writer) {
     miou_unix::run({.domains = domains()}, [] {
         for (const auto& [from, to] : {test::socket_pair(), test::pipe()}) {
             const auto writer = test::anywhere([f = to] {
@@ -292,7 +293,7 @@ TEST(addresses, servers_that_agree_share_a_port) {
     EXPECT_EQ(miou_unix::getsockname(second).port(), miou_unix::getsockname(first).port());
 }
 
-TEST(accept, gives_descriptors_that_programs_do_not_inherit_unless_they_shall) {
+TEST(accept, gives_descriptors_that_programs_inherit_only_on_request) {
     miou_unix::run({.domains = domains()}, [] {
         const auto listening = test::listen_on_loopback();
         for (const bool cloexec : {true, false}) {
@@ -356,10 +357,10 @@ TEST(read, many_tasks_on_one_descriptor_share_the_bytes) {
     });
 }
 
-// After a read that filled its buffer the next one is tried at once, ever more rarely if that has
-// found nothing.
+// After a read that filled its buffer, the next read is tried at once. Each time that finds nothing
+// it is tried less often.
 
-TEST(read, after_full_buffers_finds_what_comes_later_what_is_there_and_the_end) {
+TEST(read, after_full_buffers_later_data_present_data_and_the_end_are_found) {
     static constexpr std::size_t full = 4;
     const auto read_full = [](const miou_unix::file_descr& f, std::size_t place) {
         char buffer[full];
@@ -388,15 +389,15 @@ TEST(read, after_full_buffers_finds_what_comes_later_what_is_there_and_the_end) 
     });
 }
 
-// A reactor that has found something often enough tries a read before it hands it to Asio.
+// When reads have often found data, the reactor tries a read itself before it passes it to Asio.
 
-/// Reads what is there already until that is what the domain expects.
+/// Makes so many reads that find data that the domain expects the next one to find some.
 void read_with_luck(const miou_unix::file_descr& from, const miou_unix::file_descr& to) {
     for (int i = 0; i < 1'000; ++i)
         test::write_and_read({from, to});
 }
 
-TEST(read, after_many_that_found_something_one_that_finds_nothing_waits) {
+TEST(read, waits_although_many_before_it_found_data) {
     miou_unix::run({.domains = domains()}, [] {
         for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
             read_with_luck(from, to);
@@ -413,7 +414,7 @@ TEST(read, after_many_that_found_something_one_that_finds_nothing_waits) {
     });
 }
 
-TEST(read, after_many_that_found_something_the_end_is_the_end) {
+TEST(read, finds_the_end_after_many_that_found_data) {
     miou_unix::run({.domains = domains()}, [] {
         for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
             read_with_luck(from, to);
@@ -425,7 +426,7 @@ TEST(read, after_many_that_found_something_the_end_is_the_end) {
     });
 }
 
-TEST(read, after_many_that_found_something_a_reset_is_an_error) {
+TEST(read, reports_a_reset_after_many_that_found_data) {
     miou_unix::run({.domains = domains()}, [] {
         for (int i = 0; i < 10; ++i) {
             const auto [client, server] = test::tcp_pair();
@@ -438,7 +439,7 @@ TEST(read, after_many_that_found_something_a_reset_is_an_error) {
     });
 }
 
-TEST(read, after_many_that_found_something_pieces_are_filled_in_order) {
+TEST(read, fills_pieces_in_order_after_many_that_found_data) {
     miou_unix::run({.domains = domains()}, [] {
         for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
             read_with_luck(from, to);

@@ -1,4 +1,4 @@
-// What docs/suspension.md says of what belongs to the thread.
+// What docs/suspension.md says about the things that belong to a thread.
 
 #include "support/domains.hpp"
 #include "support/sanitized.hpp"
@@ -16,7 +16,7 @@
 
 namespace {
 
-/// Two tasks of this domain that call `fn`.
+/// Calls `fn` in two tasks of this domain.
 template <class F>
 void in_two_tasks(F fn) {
     const auto first = miou::async(fn);
@@ -25,7 +25,7 @@ void in_two_tasks(F fn) {
     miou::await_exn(second);
 }
 
-/// How many tasks of a domain are at once in what `Mutex` protects.
+/// How many tasks of a domain are inside a section that a `Mutex` protects, at the same time.
 template <class Mutex>
 int holders_at_once() {
     Mutex guard;
@@ -42,9 +42,9 @@ int holders_at_once() {
     return most;
 }
 
-TEST(suspension, a_mutex_of_miou_is_held_over_it_and_a_recursive_one_of_std_is_not) {
+TEST(suspension, a_miou_mutex_protects_across_it_and_a_recursive_std_mutex_does_not) {
     EXPECT_EQ(holders_at_once<miou::mutex>(), 1);
-#if !TEST_SANITIZED // thread sanitizer takes this for the mistake that it is
+#if !TEST_SANITIZED // the thread sanitizer reports this mistake
     EXPECT_EQ(holders_at_once<std::recursive_mutex>(), 2);
 #endif
 }
@@ -70,7 +70,7 @@ TEST(suspension, a_locale_of_the_thread_is_seen_by_the_other_tasks) {
 
 thread_local int of_thread = 0;
 
-TEST(suspension, a_thread_local_is_shared_by_the_tasks_of_a_domain_and_stays_where_it_is) {
+TEST(suspension, a_thread_local_is_shared_by_the_tasks_of_a_domain_and_keeps_its_address) {
     miou::run({.domains = test::domains()}, [] {
         of_thread = 0;
         in_two_tasks([] {
@@ -94,7 +94,7 @@ TEST(suspension, a_lazy_value_may_suspend_where_a_static_must_not) {
     });
 }
 
-/// Writes to more stack than a task has.
+/// Uses more stack than a task has.
 int on_a_megabyte() {
     volatile char block[1 << 20];
     for (std::size_t i = 0; i < sizeof block; i += 1024)
@@ -102,7 +102,7 @@ int on_a_megabyte() {
     return block[0];
 }
 
-TEST(suspension, what_needs_much_stack_has_it_on_a_thread_of_blocking) {
+TEST(suspension, a_function_that_needs_much_stack_has_it_on_a_worker_thread) {
     miou_unix::run({.domains = test::domains()},
                    [] { EXPECT_EQ(miou_unix::blocking(on_a_megabyte), 1); });
 }

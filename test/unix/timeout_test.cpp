@@ -1,5 +1,7 @@
-// Calls that must end in time.
+// Calls with a time limit.
 
+#include "support/at_end.hpp"
+#include "support/counted.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/io.hpp"
@@ -58,13 +60,10 @@ TEST(timeout, a_call_that_takes_too_long_is_cancelled_and_timed_out_is_thrown) {
         bool unwound = false;
         const auto text = test::message_of<miou_unix::timed_out>([&] {
             with_timeout(1ms, [&] {
-                struct at_end {
-                    bool& flag;
-                    ~at_end() {
-                        miou::uncancellable([] { miou::yield(); });
-                        flag = true;
-                    }
-                } const say{unwound};
+                const test::at_end clean_up{[&] {
+                    miou::uncancellable([] { miou::yield(); });
+                    unwound = true;
+                }};
                 miou_unix::sleep(1h);
             });
         });
@@ -81,14 +80,7 @@ TEST(timeout, it_cancels_the_whole_subtree_on_all_domains) {
         EXPECT_THROW(with_timeout(2ms,
                                   [&] {
                                       const auto child = test::anywhere([&] {
-                                          struct life {
-                                              std::atomic<int>& count;
-                                              explicit life(std::atomic<int>& c)
-                                                  : count{c} {
-                                                  ++count;
-                                              }
-                                              ~life() { --count; }
-                                          } const mine{alive};
+                                          const test::counted mine{alive};
                                           miou_unix::sleep(1h);
                                       });
                                       miou::await_exn(child);
@@ -98,7 +90,7 @@ TEST(timeout, it_cancels_the_whole_subtree_on_all_domains) {
     });
 }
 
-TEST(timeout, what_is_returned_too_late_is_returned) {
+TEST(timeout, a_late_return_value_is_not_lost) {
     on_reactor([] {
         const int returned = with_timeout(1ms, [] {
             try {
@@ -156,16 +148,13 @@ TEST(timeout, it_limits_a_clean_up_in_a_cancelled_task) {
     on_reactor([] {
         bool limited = false;
         const auto victim = miou::async([&] {
-            struct clean_up {
-                bool& limited;
-                ~clean_up() {
-                    try {
-                        with_timeout(1ms, [] { miou_unix::sleep(1h); });
-                    } catch (const miou_unix::timed_out&) {
-                        limited = true;
-                    }
+            const test::at_end clean_up{[&] {
+                try {
+                    with_timeout(1ms, [] { miou_unix::sleep(1h); });
+                } catch (const miou_unix::timed_out&) {
+                    limited = true;
                 }
-            } const at_end{limited};
+            }};
             test::forever();
         });
         miou::yield();
@@ -201,9 +190,9 @@ TEST(timeout, a_storm_of_limits_around_reads_loses_no_byte) {
     });
 }
 
-TEST(timeout, hundred_thousand_nested_ones_end_with_the_earliest) {
+TEST(timeout, a_hundred_thousand_nested_limits_end_with_the_earliest) {
     on_reactor([] {
-        // As deep as the stack allows.
+        // The depth is limited by the stack.
         const auto nest = [](auto&& self, int depth) -> int {
             if (depth == 0) {
                 miou_unix::sleep(1h);
@@ -217,7 +206,7 @@ TEST(timeout, hundred_thousand_nested_ones_end_with_the_earliest) {
     });
 }
 
-TEST(timeout, of_nested_ones_the_earliest_counts) {
+TEST(timeout, of_nested_limits_the_earliest_counts) {
     on_reactor([] {
         bool inner_timed_out = false;
         EXPECT_THROW(with_timeout(1ms,
@@ -243,7 +232,7 @@ TEST(timeout, of_nested_ones_the_earliest_counts) {
     });
 }
 
-TEST(timeout, an_infinite_one_is_none) {
+TEST(timeout, an_infinite_limit_is_no_limit) {
     on_reactor([] {
         EXPECT_EQ(with_timeout(seconds{infinity}, [] { return 1; }), 1);
         EXPECT_EQ(with_timeout(seconds{1e10}, [] { return 2; }), 2);
@@ -251,17 +240,17 @@ TEST(timeout, an_infinite_one_is_none) {
     });
 }
 
-TEST(timeout, of_zero_stops_what_suspends) {
+TEST(timeout, a_limit_of_zero_ends_the_call_at_its_first_suspension) {
     on_reactor([] {
         EXPECT_THROW(with_timeout(0s, [] { miou_unix::sleep(1h); }), miou_unix::timed_out);
         EXPECT_EQ(with_timeout(0s, [] { return 1; }), 1);
     });
 }
 
-TEST(timeout, a_negative_one_and_nan_are_refused_before_anything_runs) {
+TEST(timeout, a_negative_limit_and_nan_are_refused_before_anything_runs) {
     on_reactor([] {
         for (const seconds bad : {seconds{-1}, seconds{-infinity}, seconds{std::nan("")}})
-            EXPECT_THROW(with_timeout(bad, [] { ADD_FAILURE() << "it ran"; }),
+            EXPECT_THROW(with_timeout(bad, [] { ADD_FAILURE() << "the call ran"; }),
                          std::invalid_argument);
     });
 }
@@ -287,10 +276,7 @@ TEST(timeout, cancelling_the_caller_cancels_the_call) {
         std::atomic<bool> unwound = false;
         const auto caller = test::anywhere([&] {
             with_timeout(1h, [&] {
-                struct life {
-                    std::atomic<bool>& ended;
-                    ~life() { ended = true; }
-                } const mine{unwound};
+                const test::at_end leaving{[&] { unwound = true; }};
                 begun = true;
                 miou_unix::sleep(2h);
             });
@@ -317,7 +303,7 @@ TEST(timeout, a_read_that_timed_out_has_read_nothing) {
     });
 }
 
-TEST(timeout, hundred_thousand_at_once) {
+TEST(timeout, a_hundred_thousand_may_run_at_once) {
     on_reactor([] {
         const int tasks = test::scaled(100'000, 1000);
         std::vector<miou::promise<void>> all;

@@ -42,7 +42,7 @@ using miou_unix::use_fiber;
 using test::tls;
 using randomness = std::minstd_rand;
 
-/// A socket through which a few bytes go at a time: so there are many moments to be cancelled at.
+/// A socket that moves a few bytes at a time, so there are many moments for a cancellation.
 class trickle {
 public:
     using lowest_layer_type = asio::local::stream_protocol::socket;
@@ -86,11 +86,11 @@ void yield_at_most(unsigned times, randomness& random) {
         miou::yield();
 }
 
-/// Calls `round` again and again, on all domains at once, until it has cancelled something `times`
-/// times, which it counts. Nothing may be left, and the memory must not grow.
+/// Repeats `round` on all domains until `times` tasks have been cancelled, which `round` counts. No
+/// descriptor may be left, and the memory must not grow.
 void storm(int times, const std::function<void(std::atomic<int>&, randomness&)>& round) {
     const auto seed = std::random_device{}();
-    std::cout << "seed " << seed << std::endl; // before whatever it finds
+    std::cout << "seed " << seed << std::endl; // printed before a failure, which it helps to repeat
     tls();
     miou_unix::run({.domains = test::domains()}, [&] {
         const auto cancel_at_random = [&](int count) {
@@ -135,7 +135,7 @@ TEST(tls_storm, handshakes) {
         if (random() % 2 != 0) {
             miou::cancel(other);
             ++cancelled;
-        } else { // it finds out
+        } else { // notices that its peer has gone
             first.reset();
             static_cast<void>(miou::await(other));
         }
@@ -151,7 +151,7 @@ constexpr std::string_view request = "POST / HTTP/1.1\r\n"
                                      "5\r\nworld\r\n"
                                      "0\r\n\r\n";
 
-/// Reads requests; each reader that is cancelled is followed by one that goes on where it was.
+/// Cancels readers of requests. Each one goes on where the one before was cancelled.
 template <class Stream>
 void cancel_readers(Stream& client, Stream& server, std::atomic<int>& cancelled,
                     randomness& random) {

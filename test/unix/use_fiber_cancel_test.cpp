@@ -1,384 +1,286 @@
-// Operations of Asio that are cancelled, and at once made again on the same objects. Compiled
-// without Asio's own reuse of memory, so that the sanitizers see what a cancelled call leaves
-// behind.
+// What a call with `use_fiber` does, and what it returns, when its task is cancelled.
 
-#include "support/domains.hpp"
+#include "support/asio.hpp"
 #include "support/errors.hpp"
-#include "support/process.hpp"
-#include "support/tasks.hpp"
-#include "support/tls.hpp"
+#include "support/reactor.hpp"
 
 #include "miou/miou.hpp"
 #include "miou_unix/miou_unix.hpp"
 #include "miou_unix/use_fiber.hpp"
 
-#include <boost/asio/awaitable.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/deferred.hpp>
-#include <boost/asio/execution.hpp>
-#include <boost/asio/experimental/channel.hpp>
-#include <boost/asio/experimental/parallel_group.hpp>
+#include <boost/asio/compose.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/udp.hpp>
-#include <boost/asio/local/connect_pair.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
-#include <boost/asio/read_until.hpp>
-#include <boost/asio/require.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/websocket/stream.hpp>
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <chrono>
-#include <csignal>
 #include <functional>
-#include <optional>
+#include <memory>
+#include <new>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
-#include <vector>
 
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace experimental = asio::experimental;
-namespace http = beast::http;
-namespace ssl = asio::ssl;
-namespace websocket = beast::websocket;
-namespace this_coro = asio::this_coro;
-using namespace std::chrono_literals;
-using asio::awaitable;
-using asio::deferred;
-using asio::use_awaitable;
 using asio::ip::tcp;
-using asio::ip::udp;
 using boost::system::error_code;
-using miou_unix::executor;
 using miou_unix::use_fiber;
-using test::tls;
-using stream = asio::local::stream_protocol::socket;
+using test::asio_connection;
+using test::async_by;
+using test::endless_timer;
+using test::failed_with;
+using test::on_reactor;
 
-std::pair<stream, stream> connection() {
-    stream a{executor()}, b{executor()};
-    asio::local::connect_pair(a, b);
-    return {std::move(a), std::move(b)};
-}
-
-asio::steady_timer endless_timer() {
-    return {executor(), asio::steady_timer::time_point::max()};
-}
-
-/// Runs `body` on every domain at once. It must leave nothing.
-void on_every_domain(const std::function<void()>& body) {
-    const std::size_t before = test::open_descriptors();
-    miou_unix::run({.domains = test::domains()}, [&] {
-        const auto here = miou::async(body);
-        if (const auto others = miou::domain::all(); !others.empty())
-            for (const auto& outcome : miou::parallel([&](miou::domain_uid) { body(); }, others))
-                outcome.value();
-        miou::await_exn(here);
-    });
-    EXPECT_EQ(test::open_descriptors(), before);
-}
-
-constexpr int times = 1000;
-
-/// Calls it and cancels it, in a task, `times` times; what it refers to lies at the same place of
-/// the same stack each time.
-void cancel_again_and_again(const std::function<void()>& call) {
-    for (int i = 0; i < times; ++i) {
-        const auto task = miou::async([&] { call(); });
-        for (int steps = i % 4; steps != 0; --steps)
-            miou::yield();
-        miou::cancel(task);
-        ASSERT_TRUE(test::failed_with<miou::cancelled>(miou::await(task)));
-    }
-}
-
-TEST(use_fiber_cancel, timers) {
-    on_every_domain([] {
-        asio::steady_timer timer = endless_timer();
-        cancel_again_and_again([&] { timer.async_wait(use_fiber); });
-        timer.expires_after(0s);
-        timer.async_wait(use_fiber);
-    });
-}
-
-TEST(use_fiber_cancel, reads_and_waits_of_sockets) {
-    on_every_domain([] {
-        auto [a, b] = connection();
-        char data[10];
-        cancel_again_and_again([&] { a.async_read_some(asio::buffer(data), use_fiber); });
-        cancel_again_and_again([&] { a.async_wait(stream::wait_read, use_fiber); });
-        asio::write(b, asio::buffer("yes", 3));
-        EXPECT_EQ(a.async_read_some(asio::buffer(data), use_fiber), 3u);
-    });
-}
-
-TEST(use_fiber_cancel, accepts_and_datagrams) {
-    on_every_domain([] {
-        const auto loopback = asio::ip::address_v4::loopback();
-        tcp::acceptor acceptor{executor(), {loopback, 0}};
-        cancel_again_and_again([&] { acceptor.async_accept(use_fiber); });
-        udp::socket receiver{executor(), {loopback, 0}};
-        udp::endpoint from;
-        char data[10];
-        cancel_again_and_again(
-            [&] { receiver.async_receive_from(asio::buffer(data), from, use_fiber); });
-    });
-}
-
-TEST(use_fiber_cancel, composed_reads_and_writes) {
-    on_every_domain([] {
-        auto [a, b] = connection();
-        std::string data(10, '\0');
-        cancel_again_and_again([&] { asio::async_read(a, asio::buffer(data), use_fiber); });
-        cancel_again_and_again(
-            [&] { asio::async_read_until(a, asio::dynamic_buffer(data), '\n', use_fiber); });
-        const std::string much(1'000'000, 'x');
-        cancel_again_and_again([&] { asio::async_write(a, asio::buffer(much), use_fiber); });
-    });
-}
-
-TEST(use_fiber_cancel, connects_over_a_range) {
-    on_every_domain([] {
-        // Nobody accepts, and the queue is full: whoever comes now waits.
-        tcp::acceptor full{executor(), tcp::v4()};
-        full.bind({asio::ip::address_v4::loopback(), 0});
-        full.listen(0);
-        tcp::socket first{executor()};
-        first.connect(full.local_endpoint());
-        const std::vector<tcp::endpoint> endpoints(3, full.local_endpoint());
-        tcp::socket socket{executor()};
-        cancel_again_and_again([&] { asio::async_connect(socket, endpoints, use_fiber); });
-    });
-}
-
-TEST(use_fiber_cancel, resolvers_which_cannot_be_cancelled) {
-    on_every_domain([] {
-        tcp::resolver resolver{executor()};
-        for (int i = 0; i < times; ++i) {
-            const auto task = miou::async(
-                [&] { return resolver.async_resolve("127.0.0.1", "80", use_fiber).size(); });
-            miou::yield();
-            miou::cancel(task);
-        }
-        EXPECT_EQ(resolver.async_resolve("127.0.0.1", "80", use_fiber).size(), 1u);
-    });
-}
-
-TEST(use_fiber_cancel, signal_sets) {
-    on_every_domain([] {
-        asio::signal_set signals{executor(), SIGUSR2};
-        cancel_again_and_again([&] { signals.async_wait(use_fiber); });
-    });
-}
-
-TEST(use_fiber_cancel, channels) {
-    on_every_domain([] {
-        experimental::channel<void(error_code, std::string)> channel{executor(), 0};
-        cancel_again_and_again([&] { channel.async_receive(use_fiber); });
-        cancel_again_and_again([&] { channel.async_send(error_code{}, "lost", use_fiber); });
-        const auto sender =
-            miou::async([&] { channel.async_send(error_code{}, "kept", use_fiber); });
-        EXPECT_EQ(channel.async_receive(use_fiber), "kept");
-        miou::await_exn(sender);
-    });
-}
-
-TEST(use_fiber_cancel, parallel_groups) {
-    on_every_domain([] {
-        auto [a, b] = connection();
-        asio::steady_timer timer = endless_timer();
-        std::string data(10, '\0');
-        for (int i = 0; i < times; ++i) {
-            bool aborted = false;
-            const auto task = miou::async([&] {
-                const auto [order, of_timer, of_read, count] =
-                    experimental::make_parallel_group(
-                        timer.async_wait(deferred),
-                        asio::async_read(a, asio::buffer(data), deferred))
-                        .async_wait(experimental::wait_for_all{}, use_fiber);
-                aborted = of_timer == asio::error::operation_aborted &&
-                          of_read == asio::error::operation_aborted && count == 0;
-            });
-            miou::yield();
-            miou::cancel(task);
-            ASSERT_TRUE(aborted); // it has an outcome, which is returned
-        }
-    });
-}
-
-/// An executor on which nothing runs at once, not even what is dispatched in a handler.
-auto queueing() {
-    return asio::require(executor(), asio::execution::blocking.never);
-}
-
-awaitable<void> wait_for_ever() {
-    for (;;) {
-        asio::steady_timer timer{co_await this_coro::executor, 1ms};
-        co_await timer.async_wait(use_awaitable);
-    }
-}
-
-awaitable<void> read_for_ever(stream& from) {
-    std::string data(10, '\0');
-    for (;;)
-        co_await asio::async_read(from, asio::buffer(data), use_awaitable);
-}
-
-TEST(use_fiber_cancel, coroutines) {
-    on_every_domain([] {
-        auto [a, b] = connection();
-        cancel_again_and_again([] { asio::co_spawn(executor(), wait_for_ever(), use_fiber); });
-        cancel_again_and_again([&] { asio::co_spawn(executor(), read_for_ever(a), use_fiber); });
-        cancel_again_and_again([] { asio::co_spawn(queueing(), wait_for_ever(), use_fiber); });
-    });
-}
-
-TEST(use_fiber_cancel, coroutines_on_a_strand) {
-    on_every_domain([] {
-        auto [a, b] = connection();
-        const auto strand = asio::make_strand(executor());
-        cancel_again_and_again([&] { asio::co_spawn(strand, wait_for_ever(), use_fiber); });
-        cancel_again_and_again([&] { asio::co_spawn(strand, read_for_ever(a), use_fiber); });
-        const auto inner = asio::make_strand(strand);
-        cancel_again_and_again([&] { asio::co_spawn(inner, wait_for_ever(), use_fiber); });
-    });
-}
-
-TEST(use_fiber_cancel, coroutines_that_end_while_what_they_were_told_waits_in_their_strand) {
-    on_every_domain([] {
-        const auto strand = asio::make_strand(executor());
-        for (int i = 0; i < times; ++i) {
-            miou::unique_function<void()> resume;
-            const auto wait_for_it = [&]() -> awaitable<void> {
-                co_await asio::async_initiate<decltype(use_awaitable), void()>(
-                    [&](auto handler) { resume = std::move(handler); }, use_awaitable);
-            };
-            const auto task =
-                miou::async([&] { asio::co_spawn(strand, wait_for_it(), use_fiber); });
-            test::yield_until([&] { return static_cast<bool>(resume); });
-            // When the cancelled task has asked for the telling, and before that comes.
-            const auto last_step = miou::async([&] { asio::post(strand, std::move(resume)); });
-            miou::cancel(task);
-            miou::await_exn(last_step);
-        }
-    });
-}
-
-TEST(use_fiber_cancel, tls_handshakes) {
-    tls();
-    on_every_domain([] {
-        auto [a, b] = connection();
-        cancel_again_and_again([&, peer = &a] {
-            ssl::stream<stream&> client{*peer, tls()};
-            client.async_handshake(ssl::stream_base::client, use_fiber);
-        });
-    });
-}
-
-TEST(use_fiber_cancel, http_reads) {
-    on_every_domain([] {
-        auto [a, b] = connection();
-        beast::flat_buffer buffer;
-        http::request_parser<http::string_body> parser;
-        cancel_again_and_again([&] { http::async_read(a, buffer, parser, use_fiber); });
-        // What came before the cancellation is in the buffer or the parser.
-        asio::write(b, asio::buffer(std::string{"GET / HTTP/1.1\r\n"}));
-        cancel_again_and_again([&] { http::async_read(a, buffer, parser, use_fiber); });
-        asio::write(b, asio::buffer(std::string{"Host: here\r\n\r\n"}));
-        http::async_read(a, buffer, parser, use_fiber);
-        EXPECT_EQ(parser.get()[http::field::host], "here");
-    });
-}
-
-TEST(use_fiber_cancel, websockets) {
-    on_every_domain([] {
-        auto [a, b] = connection();
-        cancel_again_and_again([&, peer = &a] {
-            websocket::stream<stream&> client{*peer};
-            client.async_handshake("here", "/", use_fiber);
-        });
-        cancel_again_and_again([&, peer = &b] {
-            websocket::stream<stream&> server{*peer};
-            server.async_accept(http::request<http::string_body>{}, use_fiber);
-            ADD_FAILURE() << "accepted nothing";
-        });
-    });
-}
-
-TEST(use_fiber_cancel, reads_of_a_websocket) {
-    on_every_domain([] {
-        auto [a, b] = connection();
-        websocket::stream<stream> client{std::move(a)};
-        websocket::stream<stream> server{std::move(b)};
-        const auto accepting = miou::async([&] { server.async_accept(use_fiber); });
-        client.async_handshake("here", "/", use_fiber);
-        miou::await_exn(accepting);
-        // A read that was cancelled ends the stream for Beast, so each has a message to begin with.
-        beast::flat_buffer buffer;
-        cancel_again_and_again([&] { client.async_read(buffer, use_fiber); });
-    });
-}
-
-// --- What is not cancelled, and what stays
-// ---------------------------------------------------------
-
-awaitable<void> ignore_cancellation() {
-    co_await this_coro::reset_cancellation_state(asio::disable_cancellation());
-    asio::steady_timer timer{co_await this_coro::executor, 50ms};
-    co_await timer.async_wait(use_awaitable);
-}
-
-/// How many steps the calling domain makes while `fn` runs.
-int steps_of(const std::function<void()>& fn) {
-    int steps = 0;
-    miou::hook counter = miou::hook::add([&] { ++steps; });
-    fn();
-    counter.remove();
-    return steps;
-}
-
-TEST(use_fiber_cancel, a_call_that_ignores_it_is_waited_for_without_spinning) {
-    on_every_domain([] {
-        bool ended = false;
-        const auto task = miou::async([&] {
-            asio::co_spawn(queueing(), ignore_cancellation(), use_fiber);
-            ended = true; // it succeeded
+TEST(use_fiber_cancel, cancelling_the_task_cancels_the_operation_and_waits_for_its_handler) {
+    on_reactor([] {
+        auto [client, server] = asio_connection();
+        const auto reader = miou::async([&] {
+            char byte = 0;
+            error_code error;
+            client.async_read_some(asio::buffer(&byte, 1), use_fiber[error]);
+            ADD_FAILURE() << "cancellation must not be stored";
         });
         miou::yield();
-        EXPECT_LT(steps_of([&] { miou::cancel(task); }), 1000);
-        EXPECT_TRUE(ended);
+        miou::cancel(reader);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(reader)));
+        // The socket can be used as before.
+        asio::async_write(server, asio::buffer("x", 1), use_fiber);
+        char byte = 0;
+        EXPECT_EQ(client.async_read_some(asio::buffer(&byte, 1), use_fiber), 1u);
     });
 }
 
-TEST(use_fiber_cancel, a_call_that_was_not_cancelled_is_untouched_by_those_that_were) {
-    on_every_domain([] {
-        auto [a, b] = connection();
-        const auto reader = miou::async([from = &a] {
-            char byte = 0;
-            from->async_read_some(asio::buffer(&byte, 1), use_fiber);
-            return byte;
+TEST(use_fiber_cancel, a_cancellation_between_two_steps_of_an_operation_is_not_lost) {
+    on_reactor([] {
+        auto [client, server] = asio_connection();
+        // An operation that reads without an end and never checks whether it was cancelled.
+        const auto read_on = [from = &client](auto&& token) {
+            return asio::async_compose<decltype(token), void(error_code)>(
+                [from, byte = std::make_unique<char>()](auto& self, error_code error = {},
+                                                        std::size_t = 0) {
+                    if (error)
+                        return self.complete(error);
+                    const auto to = asio::buffer(byte.get(), 1);
+                    from->async_read_some(to, std::move(self));
+                },
+                token, *from);
+        };
+        asio::async_write(server, asio::buffer("xyz", 3), use_fiber);
+        client.async_wait(tcp::socket::wait_read, use_fiber);
+        const auto task = miou::async([&] { read_on(use_fiber); });
+        miou::yield(); // the first step has ended, and the second has not begun
+        miou::cancel(task);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(task)));
+    });
+}
+
+TEST(use_fiber_cancel, a_result_from_before_the_cancellation_is_not_lost) {
+    on_reactor([] {
+        bool returned = false;
+        std::function<void()> complete;
+        const auto task = miou::async([&] {
+            const int value = async_by<void(error_code, int)>(
+                [&](auto handler) {
+                    complete = [h = std::make_shared<decltype(handler)>(std::move(handler))] {
+                        (*h)(error_code{}, 5);
+                    };
+                },
+                use_fiber);
+            returned = value == 5;
         });
-        cancel_again_and_again([] { asio::co_spawn(executor(), wait_for_ever(), use_fiber); });
-        asio::write(b, asio::buffer("x", 1));
-        EXPECT_EQ(miou::await_exn(reader), 'x');
+        miou::yield();
+        // The operation ignores its cancellation slot, so the call waits for it.
+        const auto later = miou::async([&] { std::exchange(complete, nullptr)(); });
+        miou::cancel(task);
+        EXPECT_TRUE(returned);
+        miou::await_exn(later);
+    });
+}
+
+TEST(use_fiber_cancel, a_slot_is_not_called_after_its_operation_has_finished) {
+    on_reactor([] {
+        int calls = 0;
+        const auto executor = miou_unix::executor();
+        const auto task = miou::async([&] {
+            async_by<void(error_code)>(
+                [&](auto handler) {
+                    auto slot = asio::get_associated_cancellation_slot(handler);
+                    slot.assign([&, h = std::move(handler)](asio::cancellation_type) mutable {
+                        ++calls;
+                        asio::post(executor, [h = std::move(h)]() mutable {
+                            h(asio::error::operation_aborted);
+                        });
+                    });
+                },
+                use_fiber);
+        });
+        miou::yield();
+        miou::cancel(task);
+        EXPECT_EQ(calls, 1);
+    });
+}
+
+TEST(use_fiber_cancel, a_cancellation_signal_that_fails_is_emitted_again) {
+    int lines = 0; // the failure is logged only once
+    miou::logs::set_sink([&](miou::logs::level, std::string_view) { ++lines; });
+    on_reactor([] {
+        int calls = 0;
+        const auto task = miou::async([&] {
+            async_by<void(error_code)>(
+                [&](auto handler) {
+                    auto slot = asio::get_associated_cancellation_slot(handler);
+                    slot.assign([&, h = std::move(handler)](asio::cancellation_type) mutable {
+                        if (++calls < 3)
+                            throw std::bad_alloc{};
+                        h(asio::error::operation_aborted);
+                    });
+                },
+                use_fiber);
+        });
+        miou::yield();
+        miou::cancel(task);
+        EXPECT_EQ(calls, 3);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(task)));
+    });
+    miou::logs::set_sink({});
+    EXPECT_EQ(lines, 1);
+}
+
+TEST(use_fiber_cancel, a_call_ends_when_the_library_has_given_back_all_its_memory) {
+    on_reactor([] {
+        for (const bool cancelled : {false, true}) {
+            int calls = 0;
+            bool ended = false;
+            std::function<void()> give_back;
+            const auto task = miou::async([&] {
+                async_by<void(error_code)>(
+                    [&](auto handler) {
+                        auto memory = handler.get_allocator();
+                        auto* const in_place = memory.allocate(8);
+                        auto* const on_heap = memory.allocate(8);
+                        handler.get_cancellation_slot().assign(
+                            [&](asio::cancellation_type) { ++calls; });
+                        give_back = [=]() mutable { // Asio forbids this, but some libraries do it
+                            memory.deallocate(in_place, 8);
+                            memory.deallocate(on_heap, 8);
+                        };
+                        handler(error_code{});
+                    },
+                    use_fiber);
+                ended = true; // returned, because the operation had succeeded
+            });
+            miou::yield();
+            const auto later = miou::async([&] {
+                for (int i = 0; i < 10; ++i)
+                    miou::yield();
+                EXPECT_FALSE(ended);
+                give_back();
+            });
+            if (cancelled)
+                miou::cancel(task);
+            else
+                miou::await_exn(task);
+            EXPECT_TRUE(ended);
+            EXPECT_EQ(calls, 0); // the handler had been called before
+            miou::await_exn(later);
+        }
+    });
+}
+
+TEST(use_fiber_cancel, bytes_that_were_read_before_the_cancellation_are_reported_to_whoever_asks) {
+    on_reactor([] {
+        auto [client, server] = asio_connection();
+        std::string data(4, '\0');
+        std::size_t got = 0;
+        bool cancelled = false;
+        const auto reader = miou::async([&, from = &client] {
+            error_code error;
+            std::tie(error, got) =
+                asio::async_read(*from, asio::buffer(data), asio::as_tuple(use_fiber));
+            EXPECT_EQ(error, asio::error::operation_aborted);
+            try { // cancellation is level-triggered: a loop that tries again ends
+                from->async_read_some(asio::buffer(data), use_fiber[error]);
+            } catch (const miou::cancelled&) {
+                cancelled = true;
+            }
+        });
+        miou::yield();
+        asio::async_write(server, asio::buffer("ab", 2), use_fiber);
+        while (client.available() != 0) // until the reader has read the two bytes
+            miou::yield();
+        miou::cancel(reader);
+        EXPECT_EQ(data.substr(0, got), "ab");
+        EXPECT_TRUE(cancelled);
+    });
+}
+
+TEST(use_fiber_cancel, an_outcome_that_is_no_error_is_returned_to_a_cancelled_task) {
+    on_reactor([] {
+        bool returned = false;
+        const auto task = miou::async([&] {
+            const auto [error] = endless_timer().async_wait(asio::as_tuple(use_fiber));
+            returned = error == asio::error::operation_aborted;
+        });
+        miou::yield();
+        miou::cancel(task);
+        EXPECT_TRUE(returned);
+    });
+}
+
+TEST(use_fiber_cancel, a_cancelled_task_cannot_wait_again) {
+    on_reactor([] {
+        const auto task = miou::async([] {
+            try {
+                endless_timer().async_wait(use_fiber);
+            } catch (const miou::cancelled&) {
+            }
+            endless_timer().async_wait(use_fiber); // throws, too
+        });
+        miou::yield();
+        miou::cancel(task);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(task)));
+    });
+}
+
+TEST(use_fiber_cancel, a_cancelled_task_begins_nothing_that_would_succeed) {
+    on_reactor([] {
+        const auto task = miou::async([] {
+            for (;;)
+                async_by<void(error_code)>(
+                    [](auto handler) {
+                        asio::post(miou_unix::executor(),
+                                   [h = std::move(handler)]() mutable { h(error_code{}); });
+                    },
+                    use_fiber);
+        });
+        miou::yield();
+        miou::cancel(task);
+    });
+}
+
+TEST(use_fiber_cancel, an_uncancellable_section_lets_the_operation_end) {
+    on_reactor([] {
+        bool ended = false;
+        const auto task = miou::async([&] {
+            miou::uncancellable([&] {
+                asio::steady_timer soon{miou_unix::executor(), std::chrono::milliseconds{5}};
+                soon.async_wait(use_fiber);
+                ended = true;
+            });
+        });
+        miou::yield();
+        miou::cancel(task);
+        EXPECT_TRUE(ended);
     });
 }
 

@@ -1,4 +1,4 @@
-// Values that are compared, ordered, hashed and made from text.
+// Values: comparison, order, hashes, and how they are made from text and printed.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -41,7 +41,7 @@ bool are_the_same(const sockaddr& a, const sockaddr& b) {
     return equal;
 }
 
-sockaddr unix_address(std::string_view bytes) {
+sockaddr local_address(std::string_view bytes) {
     ::sockaddr_un raw{};
     raw.sun_family = AF_UNIX;
     std::memcpy(raw.sun_path, bytes.data(), bytes.size());
@@ -61,7 +61,7 @@ TEST(sockaddr, is_made_from_text_and_port) {
               (boost::asio::ip::tcp::endpoint{boost::asio::ip::address_v6::loopback(), 9}));
 }
 
-TEST(sockaddr, refuses_what_is_no_address) {
+TEST(sockaddr, refuses_what_is_not_an_address) {
     const std::vector<std::string> none{"",
                                         "localhost",
                                         "1",
@@ -82,7 +82,7 @@ TEST(sockaddr, refuses_what_is_no_address) {
     EXPECT_LT(test::message_of<std::invalid_argument>([&] { sockaddr(huge, 80); }).size(), 1000u);
 }
 
-TEST(sockaddr, is_equal_by_what_it_means) {
+TEST(sockaddr, is_equal_if_it_names_the_same_address) {
     EXPECT_TRUE(are_the_same({}, {}));
     EXPECT_FALSE(are_the_same({"127.0.0.1", 80}, {}));
     EXPECT_FALSE(are_the_same({"127.0.0.1", 80}, {"127.0.0.1", 81}));
@@ -98,16 +98,16 @@ TEST(sockaddr, is_equal_by_what_it_means) {
                              {"127.0.0.1", 80}));
 }
 
-TEST(sockaddr, of_the_unix_domain_is_equal_by_its_path) {
+TEST(sockaddr, of_a_local_socket_is_equal_by_its_path) {
     using std::string_view_literals::operator""sv;
-    EXPECT_TRUE(are_the_same(unix_address("/a"), unix_address("/a\0"sv)));
-    EXPECT_TRUE(are_the_same(unix_address("/a"), unix_address("/a\0rest"sv)));
-    EXPECT_FALSE(are_the_same(unix_address("/a"), unix_address("/b")));
-    EXPECT_FALSE(are_the_same(unix_address(""), unix_address("/b")));
-    EXPECT_FALSE(are_the_same(unix_address("\0a"sv), unix_address("a"))) << "abstract";
-    EXPECT_FALSE(are_the_same(unix_address("\0a"sv), unix_address("\0a\0"sv))) << "abstract";
+    EXPECT_TRUE(are_the_same(local_address("/a"), local_address("/a\0"sv)));
+    EXPECT_TRUE(are_the_same(local_address("/a"), local_address("/a\0rest"sv)));
+    EXPECT_FALSE(are_the_same(local_address("/a"), local_address("/b")));
+    EXPECT_FALSE(are_the_same(local_address(""), local_address("/b")));
+    EXPECT_FALSE(are_the_same(local_address("\0a"sv), local_address("a"))) << "abstract";
+    EXPECT_FALSE(are_the_same(local_address("\0a"sv), local_address("\0a\0"sv))) << "abstract";
     EXPECT_TRUE(
-        are_the_same(boost::asio::local::stream_protocol::endpoint{"/a"}, unix_address("/a")));
+        are_the_same(boost::asio::local::stream_protocol::endpoint{"/a"}, local_address("/a")));
 }
 
 TEST(sockaddr, is_ordered_by_address_and_then_by_port) {
@@ -123,7 +123,7 @@ TEST(sockaddr, is_ordered_by_address_and_then_by_port) {
     EXPECT_EQ(hashed.at({"10.0.0.1", 2}), 2);
 }
 
-TEST(getpeername, tells_to_whom_a_socket_is_connected) {
+TEST(getpeername, tells_what_a_socket_is_connected_to) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [client, server] = test::tcp_pair();
         EXPECT_EQ(miou_unix::getpeername(client), miou_unix::getsockname(server));

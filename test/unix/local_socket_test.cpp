@@ -1,4 +1,4 @@
-// Sockets of the UNIX domain: their names, and what is different from TCP.
+// AF_UNIX sockets: their names, and where they differ from TCP.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -34,17 +34,17 @@ using test::numbered_bytes;
 using endpoint = boost::asio::local::stream_protocol::endpoint;
 namespace errc = boost::system::errc;
 
-/// A path in `folder` of that many characters.
+/// A path in `folder` that has `length` characters.
 std::string path_of_length(const test::temporary_folder& folder, std::size_t length) {
     return folder / std::string(length - (folder / "").string().size(), 'x');
 }
 
-/// A name in no folder; a leading NUL makes it one.
+/// An abstract name, which is in no folder: it begins with a NUL.
 miou_unix::sockaddr abstract(const std::string& name) {
     return endpoint{std::string(1, '\0') + name};
 }
 
-/// The system chooses a name.
+/// Listens at a name that the system chooses.
 miou_unix::file_descr listen_somewhere(int backlog = 128) {
     struct ::sockaddr any {};
     any.sa_family = AF_UNIX;
@@ -60,7 +60,7 @@ miou_unix::file_descr connect_to(const miou_unix::sockaddr& address) {
     return f;
 }
 
-/// Both directions, between domains.
+/// Sends data in both directions, between domains if there are several.
 void exchange(const miou_unix::file_descr& listening, const miou_unix::sockaddr& address) {
     const auto server = test::anywhere([&] {
         const auto [client, peer] = miou_unix::accept(listening);
@@ -74,7 +74,7 @@ void exchange(const miou_unix::file_descr& listening, const miou_unix::sockaddr&
     miou::await_exn(server);
 }
 
-TEST(unix_socket, at_a_path_works_like_tcp) {
+TEST(local_socket, at_a_path_works_like_tcp) {
     const test::temporary_folder folder;
     miou_unix::run({.domains = domains()}, [&] {
         const endpoint address{(folder / "socket").string()};
@@ -84,7 +84,7 @@ TEST(unix_socket, at_a_path_works_like_tcp) {
     });
 }
 
-TEST(unix_socket, with_an_abstract_name_works_likewise) {
+TEST(local_socket, with_an_abstract_name_works_like_tcp) {
     miou_unix::run({.domains = domains()}, [] {
         const auto address = abstract("miou test " + std::to_string(::getpid()));
         const auto listening = miou_unix::unix_socket();
@@ -93,14 +93,14 @@ TEST(unix_socket, with_an_abstract_name_works_likewise) {
     });
 }
 
-TEST(unix_socket, with_a_name_that_the_system_chose_works_likewise) {
+TEST(local_socket, with_a_name_that_the_system_chose_works_like_tcp) {
     miou_unix::run({.domains = domains()}, [] {
         const auto listening = listen_somewhere();
         exchange(listening, miou_unix::getsockname(listening));
     });
 }
 
-TEST(unix_socket, a_path_that_exists_is_in_use_until_it_is_unlinked) {
+TEST(local_socket, a_path_that_exists_is_in_use_until_it_is_unlinked) {
     const test::temporary_folder folder;
     const endpoint address{(folder / "socket").string()};
     {
@@ -113,7 +113,7 @@ TEST(unix_socket, a_path_that_exists_is_in_use_until_it_is_unlinked) {
     miou_unix::bind_and_listen(second, address);
 }
 
-TEST(unix_socket, where_nobody_listens_a_connection_is_an_error) {
+TEST(local_socket, where_nobody_listens_a_connection_is_an_error) {
     const test::temporary_folder folder;
     miou_unix::run({.domains = domains()}, [&] {
         EXPECT_EQ(error_of([&] { connect_to(endpoint{(folder / "nothing").string()}); }),
@@ -129,7 +129,7 @@ TEST(unix_socket, where_nobody_listens_a_connection_is_an_error) {
     });
 }
 
-TEST(unix_socket, who_finds_the_queue_full_waits) {
+TEST(local_socket, a_client_that_finds_the_queue_full_waits) {
     miou_unix::run({.domains = domains()}, [] {
         const auto listening = listen_somewhere(0);
         const auto address = miou_unix::getsockname(listening);
@@ -145,11 +145,11 @@ TEST(unix_socket, who_finds_the_queue_full_waits) {
     });
 }
 
-TEST(unix_socket, who_waits_for_the_queue_is_cancelled_and_closed_like_others) {
+TEST(local_socket, a_client_that_waits_for_the_queue_is_woken_by_cancellation_and_by_close) {
     miou_unix::run({.domains = domains()}, [] {
         const auto listening = listen_somewhere(0);
         const auto address = miou_unix::getsockname(listening);
-        const auto first = connect_to(address); // there is room for one
+        const auto first = connect_to(address); // takes the only place in the queue
         const auto second = test::anywhere([&] { connect_to(address); });
         const auto socket = miou_unix::unix_socket();
         const auto third = test::anywhere([&] { miou_unix::connect(socket, address); });
@@ -161,7 +161,7 @@ TEST(unix_socket, who_waits_for_the_queue_is_cancelled_and_closed_like_others) {
     });
 }
 
-TEST(unix_socket, a_bad_address_is_an_error) {
+TEST(local_socket, a_bad_address_is_an_error) {
     const test::temporary_folder folder;
     miou_unix::run({.domains = domains()}, [&] {
         const auto f = miou_unix::unix_socket();
@@ -177,11 +177,11 @@ TEST(unix_socket, a_bad_address_is_an_error) {
     });
 }
 
-TEST(unix_socket, a_path_that_is_too_long_is_refused) {
+TEST(local_socket, a_path_that_is_too_long_is_refused) {
     const test::temporary_folder folder;
     constexpr std::size_t most = sizeof(::sockaddr_un::sun_path);
     EXPECT_EQ(error_of([&] { endpoint{path_of_length(folder, most)}; }), errc::filename_too_long);
-    // Raw, the system takes one without a terminator, and none that is longer.
+    // The system call accepts a path without a terminator, but none that is longer.
     struct {
         sa_family_t family = AF_UNIX;
         char path[200] = {};
@@ -200,7 +200,7 @@ TEST(unix_socket, a_path_that_is_too_long_is_refused) {
     EXPECT_THROW(static_cast<void>(endpoint{miou_unix::getsockname(f)}), std::invalid_argument);
 }
 
-TEST(unix_address, prints_paths_and_names) {
+TEST(local_address, prints_paths_and_names) {
     const auto text = [](const miou_unix::sockaddr& address) { return address.to_string(); };
     EXPECT_EQ(text(endpoint{"/run/socket"}), "unix:/run/socket");
     EXPECT_EQ(text(abstract("name")), "unix:@name");
@@ -215,7 +215,7 @@ TEST(unix_address, prints_paths_and_names) {
     EXPECT_EQ(text(miou_unix::getsockname(listen_somewhere())).substr(0, 6), "unix:@");
 }
 
-TEST(unix_address, converts_to_an_endpoint_and_back) {
+TEST(local_address, converts_to_an_endpoint_and_back) {
     const test::temporary_folder folder;
     for (const std::string& path :
          {std::string{"/run/socket"}, std::string{"x"}, std::string{}, std::string("\0name", 5),

@@ -1,4 +1,4 @@
-// POSIX signals while the domains wait for their reactors: whatever dom0 does, none is lost.
+// POSIX signals while the domains use their reactors: whatever dom0 does, no signal is lost.
 
 #include "support/domains.hpp"
 #include "support/io.hpp"
@@ -30,7 +30,7 @@ namespace {
 using test::domains;
 using test::numbered_bytes;
 
-/// Whether that thread of this process waits in the kernel.
+/// Whether a thread of this process sleeps in the kernel.
 bool is_asleep(::pid_t thread) {
     std::ifstream file{"/proc/self/task/" + std::to_string(thread) + "/stat"};
     std::string before_the_state;
@@ -40,8 +40,8 @@ bool is_asleep(::pid_t thread) {
     return state == 'S';
 }
 
-/// A thread that sends SIGUSR1 so often when the calling thread sleeps. Each is a delivery of its
-/// own: who raises a signal continues after its handler.
+/// A thread that waits until the calling thread sleeps, then raises SIGUSR1 `times` times. `raise`
+/// returns after the handler has run, so each is a delivery of its own.
 std::jthread raise_when_asleep(int times) {
     return std::jthread{[times, sleeper = ::gettid()] {
         while (!is_asleep(sleeper))
@@ -51,18 +51,18 @@ std::jthread raise_when_asleep(int times) {
     }};
 }
 
-/// Has SIGUSR1 counted by tasks on dom0, and `enough` signaled by the one that makes it `wanted`.
+/// Counts SIGUSR1 in `handled`, on dom0, and signals `enough` when `wanted` have been handled.
 void count_signals(std::atomic<int>& handled, int wanted, miou::trigger& enough) {
     miou::sys_signal(SIGUSR1, miou::signal_handle([&handled, &enough, wanted](int number) {
                          EXPECT_EQ(number, SIGUSR1);
                          EXPECT_EQ(miou::domain::self().to_int(), 0);
-                         miou::yield(); // it is a task
+                         miou::yield(); // a handler is a task, so it may suspend
                          if (++handled == wanted)
                              enough.signal();
                      }));
 }
 
-TEST(unix_signal, wakes_dom0_whatever_it_waits_for) {
+TEST(reactor_signal, wakes_dom0_whatever_it_waits_for) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::pipe();
         const miou::computation<void> never;
@@ -88,19 +88,20 @@ TEST(unix_signal, wakes_dom0_whatever_it_waits_for) {
     });
 }
 
-TEST(unix_signal, wakes_dom0_again_and_again) {
+TEST(reactor_signal, wakes_dom0_again_and_again) {
     miou_unix::run({.domains = domains()}, [] {
         for (int i = 0; i < test::scaled(100, 30); ++i) {
             std::atomic<int> handled = 0;
             miou::trigger enough;
             count_signals(handled, 1, enough);
-            const std::jthread raiser{[] { ::raise(SIGUSR1); }}; // asleep, about to, or not yet
+            const std::jthread raiser{
+                [] { ::raise(SIGUSR1); }}; // dom0 sleeps, is about to sleep, or does not yet
             EXPECT_EQ(enough.await(), nullptr);
         }
     });
 }
 
-TEST(unix_signal, waits_for_dom0_to_end_its_computation) {
+TEST(reactor_signal, waits_for_dom0_to_end_its_computation) {
     miou_unix::run({.domains = domains()}, [] {
         for (const int times : {1, 2, 100}) {
             std::atomic<int> handled = 0;
@@ -109,7 +110,7 @@ TEST(unix_signal, waits_for_dom0_to_end_its_computation) {
             std::thread{[times] {
                 for (int i = 0; i < times; ++i)
                     ::raise(SIGUSR1);
-            }}.join(); // without a suspension
+            }}.join(); // dom0 does not suspend meanwhile
             EXPECT_EQ(handled, 0);
             EXPECT_EQ(enough.await(), nullptr);
             for (int i = 0; i < 10; ++i)
@@ -119,7 +120,7 @@ TEST(unix_signal, waits_for_dom0_to_end_its_computation) {
     });
 }
 
-TEST(unix_signal, is_handled_while_dom0_waits_for_another_domain) {
+TEST(reactor_signal, is_handled_while_dom0_waits_for_another_domain) {
     miou_unix::run({.domains = test::at_least(1)}, [] {
         for (const int times : {1, 2, 50}) {
             std::atomic<int> handled = 0;
@@ -131,14 +132,14 @@ TEST(unix_signal, is_handled_while_dom0_waits_for_another_domain) {
             miou::await_exn(miou::call([&] {
                 for (int i = 0; i < times; ++i)
                     ::raise(SIGUSR1);
-                enough.await_exn(); // that is done on dom0, which waits for this
+                enough.await_exn(); // completed on dom0, which waits for this task
             }));
             EXPECT_EQ(handled, times);
         }
     });
 }
 
-TEST(unix_signal, a_burst_from_many_threads_loses_none) {
+TEST(reactor_signal, no_signal_of_a_burst_from_many_threads_is_lost) {
     static constexpr int threads = 4;
     static constexpr int each_raises = test::scaled(500, 50);
     miou_unix::run({.domains = domains()}, [] {
@@ -159,7 +160,7 @@ TEST(unix_signal, a_burst_from_many_threads_loses_none) {
     });
 }
 
-TEST(unix_signal, those_that_the_kernel_queues_are_all_handled) {
+TEST(reactor_signal, all_signals_that_the_kernel_queues_are_handled) {
     if (TEST_SANITIZED)
         GTEST_SKIP() << "the thread sanitizer merges signals that another thread sends";
     static constexpr int count = 1000;
@@ -173,14 +174,14 @@ TEST(unix_signal, those_that_the_kernel_queues_are_all_handled) {
                          }));
         const std::jthread sender{[number] {
             for (int i = 0; i < count; ++i)
-                while (::sigqueue(::getpid(), number, {}) != 0) // too many are on their way
+                while (::sigqueue(::getpid(), number, {}) != 0) // the queue of the kernel is full
                     std::this_thread::yield();
         }};
         EXPECT_EQ(enough.await(), nullptr);
     });
 }
 
-TEST(unix_signal, handlers_wait_side_by_side) {
+TEST(reactor_signal, several_handlers_may_wait_at_once) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::pipe();
         int begun = 0;
@@ -201,14 +202,14 @@ TEST(unix_signal, handlers_wait_side_by_side) {
     });
 }
 
-TEST(unix_signal, a_storm_harms_no_input_and_output) {
+TEST(reactor_signal, a_storm_does_not_disturb_input_and_output) {
     static constexpr int size = test::scaled(3'000'000, 500'000);
     miou_unix::run({.domains = domains()}, [] {
         std::atomic<int> handled = 0;
         miou::sys_signal(SIGUSR1, miou::signal_handle([&](int) { ++handled; }));
         const std::jthread storm{[&, dom0 = ::pthread_self()](std::stop_token stop) {
             for (int sent = 0; !stop.stop_requested();)
-                if (handled >= sent / 2) { // some are merged
+                if (handled >= sent / 2) { // the kernel has merged some
                     ::pthread_kill(dom0, SIGUSR1);
                     ++sent;
                 } else {

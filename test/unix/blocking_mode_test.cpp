@@ -1,8 +1,6 @@
-// What the process runs out of, and descriptors that it must leave in blocking mode.
+// Descriptors that stay in blocking mode: calls on them must not block the domain.
 
 #include "support/domains.hpp"
-#include "support/errors.hpp"
-#include "support/few_descriptors.hpp"
 #include "support/io.hpp"
 #include "support/tasks.hpp"
 
@@ -24,62 +22,9 @@
 namespace {
 
 using test::domains;
-using test::error_in;
-using test::error_of;
-namespace errc = boost::system::errc;
 using namespace std::chrono_literals;
 
-TEST(too_many_descriptors, a_socket_says_so) {
-    const test::few_descriptors none_left;
-    EXPECT_EQ(error_of([] { miou_unix::tcpv4(); }), errc::too_many_files_open);
-    EXPECT_EQ(error_of([] { miou_unix::tcpv6(); }), errc::too_many_files_open);
-}
-
-TEST(too_many_descriptors, accept_says_so_and_the_connection_waits) {
-    miou_unix::run({.domains = domains()}, [] {
-        const auto listening = test::listen_on_loopback();
-        const auto client = miou_unix::tcpv4();
-        miou_unix::connect(client, miou_unix::getsockname(listening));
-        {
-            const test::few_descriptors none_left;
-            for (int i = 0; i < 3; ++i)
-                EXPECT_EQ(error_of([&] { miou_unix::accept(listening); }),
-                          errc::too_many_files_open);
-        }
-        const auto server = miou_unix::accept(listening).first;
-        miou_unix::write(client, "x");
-        char byte[1];
-        EXPECT_EQ(miou_unix::read(server, byte), 1u);
-    });
-}
-
-TEST(too_many_descriptors, an_accept_that_waits_says_so_when_somebody_comes) {
-    miou_unix::run({.domains = domains()}, [] {
-        const auto listening = test::listen_on_loopback();
-        const auto client = miou_unix::tcpv4();
-        const auto accepting = test::anywhere([&] { miou_unix::accept(listening); });
-        miou_unix::sleep(0.001);
-        {
-            const test::few_descriptors none_left;
-            miou_unix::connect(client, miou_unix::getsockname(listening));
-            EXPECT_EQ(error_in(miou::await(accepting)), errc::too_many_files_open);
-        }
-        miou_unix::accept(listening);
-    });
-}
-
-TEST(too_many_descriptors, a_run_that_cannot_begin_says_so) {
-    bool began = false;
-    for (unsigned spare = 0; !began; ++spare) {
-        const test::few_descriptors left{spare};
-        const auto error =
-            error_of([&] { miou_unix::run({.domains = domains()}, [&] { began = true; }); });
-        EXPECT_EQ(error == errc::too_many_files_open, !began) << error << ", spare " << spare;
-        ASSERT_LT(spare, 100u);
-    }
-}
-
-/// Calls `rescue` if nobody says in time that the domain is alive.
+/// Calls `rescue` unless it is told within a second that the domain still runs tasks.
 class lifeguard {
 public:
     explicit lifeguard(std::function<void()> rescue)
@@ -88,7 +33,7 @@ public:
             if (was_needed_)
                 fn();
         }} {}
-    /// To be called once.
+    /// May be called once.
     void i_am_alive() { alive_.set_value(); }
     bool was_needed() {
         watch_.join();
@@ -101,7 +46,7 @@ private:
     std::jthread watch_;
 };
 
-TEST(blocking_mode, is_left_alone_if_that_is_wanted) {
+TEST(blocking_mode, is_left_alone_on_request) {
     const auto [from, to] = test::raw_pipe();
     const auto blocking = miou_unix::of_file_descr({.non_blocking = false}, from);
     const auto other = miou_unix::of_file_descr(to);
@@ -129,7 +74,7 @@ TEST(blocking_mode, a_read_parks_only_its_task) {
     });
 }
 
-TEST(blocking_mode, two_reads_at_a_time_park_only_their_tasks) {
+TEST(blocking_mode, two_reads_at_once_park_only_their_tasks) {
     miou_unix::run({.domains = domains()}, [] {
         const auto [from, to] = test::raw_pipe();
         const auto f = miou_unix::of_file_descr({.non_blocking = false}, from);
@@ -141,7 +86,7 @@ TEST(blocking_mode, two_reads_at_a_time_park_only_their_tasks) {
         const auto second = miou::async(read_one);
         miou::yield();
         lifeguard guard{[to = to] { EXPECT_EQ(::write(to, "x", 1), 1); }};
-        EXPECT_EQ(::write(to, "x", 1), 1); // wakes both, for one of them
+        EXPECT_EQ(::write(to, "x", 1), 1); // wakes both readers, and is enough for one
         miou::await_one({first, second}).value();
         miou_unix::sleep(0.001);
         guard.i_am_alive();
