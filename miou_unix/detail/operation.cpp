@@ -35,7 +35,7 @@ std::size_t operation::run() {
 void operation::take() noexcept try {
     if (f_.is_closed()) {
         error_ = asio::error::operation_aborted;
-        end();
+        home_.complete(*this);
     } else {
         // `here_` lives: whoever closes `f_` from now on, on another thread, has it released by
         // this one.
@@ -43,7 +43,7 @@ void operation::take() noexcept try {
     }
 } catch (...) {
     failure_ = std::current_exception();
-    end();
+    home_.complete(*this);
 }
 
 void operation::handle(const boost::system::error_code& error, std::size_t transferred) noexcept {
@@ -52,12 +52,7 @@ void operation::handle(const boost::system::error_code& error, std::size_t trans
         return take();
     error_ = error;
     transferred_ = transferred;
-    home_.count_wakeup();
-    end();
-}
-
-void operation::end() noexcept {
-    ended.signal();
+    home_.complete(*this);
 }
 
 } // namespace miou_unix::detail

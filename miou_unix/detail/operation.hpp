@@ -60,7 +60,6 @@ private:
 
     void take() noexcept override;
     void handle(const boost::system::error_code& error, std::size_t transferred) noexcept;
-    void end() noexcept;
 
     descriptor_state& f_;
     registration& here_; // may be gone once `f_` is closed

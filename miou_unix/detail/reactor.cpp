@@ -48,7 +48,7 @@ reactor::~reactor() {
         const std::scoped_lock lock{handle_->guard_};
         handle_->reactor_ = nullptr;
     }
-    assert(timers_.empty() && turns_.empty() && cancelled_.empty());
+    assert(timers_.empty() && turns_.empty() && completed_.empty() && cancelled_.empty());
     while (registrations_)
         registrations_->release();
     this_reactor = outer_;
@@ -86,9 +86,17 @@ reactor& reactor::current(const char* caller) {
     throw miou::no_select_provided{std::string{caller} + " needs miou_unix::run"};
 }
 
-/// What a handler of the user throws passes.
+/// Wakes those whose operations have ended also when a handler of the user throws, which passes.
 void reactor::poll(bool block) {
-    assert(current_or_null() == this);
+    assert(current_or_null() == this && !is_polling_ && completed_.empty());
+    struct at_end {
+        reactor& self;
+        ~at_end() {
+            self.is_polling_ = false;
+            self.wake_completed();
+        }
+    } const until_return{*this};
+    is_polling_ = true;
     bool busy = run_timers();
     // While handlers wake a crowd, the others take one turn a poll: they came later, and a read
     // finds something more often the later it is made.
@@ -98,7 +106,7 @@ void reactor::poll(bool block) {
         busy |= run_ready_handlers();
     crowded_ = wakeups_ - woken_before >= crowd;
     // A handler that woke no task may have been the interruption that is to end this wait.
-    if (block && !busy)
+    if (block && !busy && completed_.empty())
         wait_for_handlers();
 }
 
@@ -153,6 +161,14 @@ void reactor::wait_for_handlers() {
     else
         io_.run_one_until(timers_.earliest());
     run_timers();
+}
+
+void reactor::wake_completed() noexcept {
+    while (!completed_.empty()) {
+        turn& first = completed_.front();
+        completed_.pop_front(); // before: the task may destroy it
+        first.ended.signal();
+    }
 }
 
 /// By the clock, not after the next handler: where a library queues what it is told, that is a

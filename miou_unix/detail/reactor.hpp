@@ -109,14 +109,24 @@ public:
 
     /// Has `it` take its turn at a later poll: other tasks run before.
     void add(turn& it) noexcept { turns_.push_back(it); }
-    /// False: its turn has come.
+    /// False: its turn has come. In a task.
     bool remove(turn& it) noexcept {
-        if (!it.is_linked())
+        if (!it.is_linked()) // in `turns_`: the other list is empty outside of `poll`
             return false;
         turns_.erase(turns_.iterator_to(it));
         return true;
     }
 
+    /// What `it` waited for has ended: wakes its task at the end of the poll. Not at once: what the
+    /// task will touch comes into the cache while the next handlers run.
+    void complete(turn& it) noexcept {
+        count_wakeup();
+        it.prefetch_task();
+        if (is_polling_)
+            completed_.push_back(it);
+        else // a task runs the `io_context`
+            it.ended.signal();
+    }
     /// A handler wakes a task.
     void count_wakeup() noexcept { ++wakeups_; }
 
@@ -161,6 +171,7 @@ private:
     bool run_ready_handlers();
     bool crowd_is_likely() noexcept;
     void wait_for_handlers();
+    void wake_completed() noexcept;
     bool arm_timer() noexcept;
     void interrupt();
     void release_what_was_closed() noexcept;
@@ -177,7 +188,9 @@ private:
     asio::steady_timer timer_;
     clock::time_point armed_for_ = clock::time_point::max();
     timer_queue timers_;
-    boost::intrusive::list<turn> turns_; // the first has waited longest
+    boost::intrusive::list<turn> turns_;     // the first has waited longest
+    boost::intrusive::list<turn> completed_; // empty outside of `poll`
+    bool is_polling_ = false;
     std::size_t wakeups_ = 0;            // by handlers, ever
     bool crowded_ = false;               // handlers have woken many tasks at the last poll
     unsigned polls_for_one_handler_ = 0; // since it was last asked whether there are more
