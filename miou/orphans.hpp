@@ -37,12 +37,9 @@ std::optional<promise<T>> adopt(task* taken) {
     return promise<T>{static_cast<typed_task<T>*>(taken)};
 }
 
-void acquire(orphanage& o, const char* caller);
-bool wait_for_one(orphanage& owned);
-
 template <class T>
 orphanage& owned(orphans<T>& o, const char* caller) {
-    acquire(o.untyped(), caller);
+    o.untyped().acquire(caller);
     return o.untyped();
 }
 
@@ -102,7 +99,7 @@ template <class T>
 template <class T>
 std::optional<result<T>> get(orphans<T>& o) {
     detail::orphanage& from = detail::owned(o, "miou::get");
-    if (!detail::wait_for_one(from))
+    if (!from.wait())
         return std::nullopt;
     return await(std::move(*detail::adopt<T>(from.take_collected())));
 }

@@ -22,7 +22,7 @@ struct orphanage {
     ~orphanage();
 
     /// Throws `std::invalid_argument` unless the running task owns it, or is the first to use it.
-    void acquire(scheduler& here);
+    void acquire(const char* caller);
     void add(task& child) noexcept;
     void on_collected(task& child) noexcept;
     /// One that has finished, a success if there is one, first come first served; or null. The
@@ -31,7 +31,7 @@ struct orphanage {
     /// Any, finished ones first; or null.
     task* take_any() noexcept;
     /// Waits until `take_collected` has something; false if nothing is left to wait for.
-    bool wait(scheduler& here);
+    bool wait();
 
     task::orphan_list running;
     task::orphan_list failed;

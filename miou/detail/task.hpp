@@ -140,8 +140,11 @@ public:
         references_.store(references_.load(memory_order_relaxed) + in_tree, memory_order_relaxed);
     }
     void leave_tree() noexcept { drop(in_tree); }
-    void send_cancellation() noexcept { references_.fetch_add(in_mail, memory_order_relaxed); }
-    void receive_cancellation() noexcept { drop(in_mail); }
+    /// On the parent's domain; for the root, on that of the first failure. Mails the task its
+    /// cancellation, once; that mail counts as a reference.
+    void send_cancellation() noexcept;
+    /// The mail has been read.
+    void drop_cancellation() noexcept { drop(in_mail); }
 
     /// Any thread, once per park; puts the task on the run queue of its domain.
     void wake() noexcept override;

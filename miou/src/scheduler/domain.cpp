@@ -1,19 +1,10 @@
 #include "miou/domain.hpp"
 
-#include "miou/domain_key.hpp"
 #include "miou/src/scheduler/scheduler.hpp"
 
-namespace miou {
+namespace miou::domain {
 
 using detail::scheduler;
-
-void require_task(const char* caller) {
-    scheduler::of_running_task(caller);
-}
-
-} // namespace miou
-
-namespace miou::domain {
 
 domain_uid self() {
     return scheduler::of_running_task("miou::domain::self").uid();

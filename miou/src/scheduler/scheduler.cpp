@@ -1,11 +1,6 @@
 #include "miou/src/scheduler/scheduler.hpp"
 
-#include "miou/cancel_scope.hpp"
-#include "miou/detail/resource.hpp"
 #include "miou/src/report/log_exception.hpp"
-#include "miou/src/signals/posix_signals.hpp"
-#include "miou/src/tree/cancellation.hpp"
-#include "miou/src/tree/family.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -27,8 +22,6 @@ constexpr std::chrono::steady_clock::duration longest_without_look = std::chrono
 constexpr int spins_before_sleep = 400;
 
 } // namespace
-
-constinit thread_local scheduler* this_scheduler = nullptr;
 
 // --- Life ----------------------------------------------------------------------------------------
 
@@ -83,39 +76,8 @@ bool scheduler::read_inbox() noexcept {
     mail* m = inbox_.take_all();
     const bool any = m != nullptr;
     while (m != nullptr)
-        handle(*std::exchange(m, m->next));
+        deliver(*this, *std::exchange(m, m->next));
     return any;
-}
-
-void scheduler::handle(mail& m) noexcept {
-    assert(is_here() && current_ == nullptr);
-    switch (m.kind) {
-    case mail_kind::run:
-        unpark(static_cast<task&>(static_cast<run_mail&>(m)));
-        break;
-    case mail_kind::cancel: {
-        task& subject = static_cast<task&>(static_cast<cancel_mail&>(m));
-        cancel_subtree(*this, subject);
-        subject.receive_cancellation();
-        break;
-    }
-    case mail_kind::scope:
-        static_cast<cancel_scope::letter&>(m).of.arrive();
-        break;
-    case mail_kind::finished:
-        collect(*this, static_cast<task&>(static_cast<run_mail&>(m)));
-        break;
-    case mail_kind::resource:
-        static_cast<resource&>(m).arrive();
-        break;
-    case mail_kind::signals:
-        signals_mailed_.store(false, memory_order_release);
-        run_signal_handlers(*this);
-        break;
-    case mail_kind::stop:
-        stopping_ = true;
-        break;
-    }
 }
 
 /// Steps are counted, since reading a clock costs as much as two of them. So many are counted that
@@ -226,13 +188,6 @@ void scheduler::send(mail& m) noexcept {
     }
     if (guest)
         run.guests.fetch_sub(1, memory_order_release); // pairs with the wait in pool
-}
-
-void task::wake() noexcept {
-    if (this_scheduler == home)
-        home->unpark(*this);
-    else
-        home->send(static_cast<run_mail&>(*this));
 }
 
 // --- Switching -----------------------------------------------------------------------------------

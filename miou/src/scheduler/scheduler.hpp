@@ -3,6 +3,7 @@
 
 #include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
+#include "miou/detail/scope.hpp"
 #include "miou/detail/task.hpp"
 #include "miou/domain_key.hpp"
 #include "miou/errors.hpp"
@@ -15,7 +16,6 @@
 #include "miou/src/scheduler/run_state.hpp"
 #include "miou/src/scheduler/tracing.hpp"
 #include "miou/src/scheduler/wake_token.hpp"
-#include "miou/src/tree/cancellation.hpp"
 
 #include <cassert>
 #include <chrono>
@@ -27,6 +27,13 @@
 #include <vector>
 
 namespace miou::detail {
+
+// Supplied by the floors above.
+/// Does what `m` says, which was sent to `here`.
+void deliver(scheduler& here, mail& m) noexcept;
+/// The whole run of a task on its fiber: the function, the rules, the unwinding of what is left of
+/// its subtree, its resources, and the message to its parent.
+void complete(scheduler& here, task& self) noexcept;
 
 struct hook_entry {
     unique_function<void()> fn;
@@ -78,6 +85,10 @@ public:
     void run() noexcept;
     /// From any domain of the run, once.
     void stop() noexcept { send(stop_mail_); }
+    /// The mail of `stop` has come.
+    void leave_loop() noexcept { stopping_ = true; }
+    /// The mail of `notify_of_signals` has come.
+    void take_signals_mail() noexcept { signals_mailed_.store(false, memory_order_release); }
     /// Runs the finaliser of the events and gives the thread back.
     void leave() noexcept;
 
@@ -224,7 +235,6 @@ private:
     bool read_inbox() noexcept; // whether there was something
     void look_at_system() noexcept;
     void run_ready_tasks() noexcept;
-    void handle(mail& m) noexcept;
     void select(bool block) noexcept;
     void sleep() noexcept;
     bool spin_until_mail() const noexcept;

@@ -46,10 +46,4 @@ void suspend(const syscall& point, unique_function<void()> fn) {
     here.record<trace::continue_>(it.name, self);
 }
 
-signal::signal(const syscall& point)
-    : point_{point.point()} {
-    if (point_->home != detail::this_scheduler)
-        throw std::invalid_argument{"This syscall does not belong to the current domain"};
-}
-
 } // namespace miou

@@ -44,8 +44,4 @@ void release_handle(task& child) noexcept;
 /// On the parent's domain: `child` has finished.
 void collect(scheduler& here, task& child) noexcept;
 
-/// The whole run of a task on its fiber: the function, the rules, the unwinding of what is left of
-/// its subtree, its resources, and the message to its parent.
-void complete(scheduler& here, task& self) noexcept;
-
 } // namespace miou::detail

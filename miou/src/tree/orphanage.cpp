@@ -9,7 +9,8 @@
 
 namespace miou::detail {
 
-void orphanage::acquire(scheduler& here) {
+void orphanage::acquire(const char* caller) {
+    const scheduler& here = scheduler::of_running_task(caller);
     const std::uint64_t self = here.identity_of(here.current());
     std::uint64_t owner = 0;
     if (!owner_.compare_exchange_strong(owner, self, memory_order_relaxed) && owner != self)
@@ -39,7 +40,8 @@ task* orphanage::take_any() noexcept {
     return taken ? taken : unlink(running);
 }
 
-bool orphanage::wait(scheduler& here) {
+bool orphanage::wait() {
+    scheduler& here = *this_scheduler;
     here.count_call();
     while (succeeded.empty() && failed.empty()) {
         if (running.empty())

@@ -1,7 +1,5 @@
 #include "miou/promise.hpp"
 
-#include "miou/orphans.hpp"
-
 #include "miou/detail/orphanage.hpp"
 #include "miou/detail/resource.hpp"
 #include "miou/src/scheduler/scheduler.hpp"
@@ -15,12 +13,11 @@ namespace miou {
 namespace detail {
 namespace {
 
-void check_spawn(scheduler& here, std::span<const ownership> give, orphanage* collector,
-                 const char* caller) {
+void check_spawn(std::span<const ownership> give, orphanage* collector, const char* caller) {
     for (const ownership& each : give)
         each.require_givable(caller); // before anything has been moved
     if (collector != nullptr)
-        collector->acquire(here);
+        collector->acquire(caller);
 }
 
 /// Exists, takes tasks, and is not the caller's own.
@@ -32,7 +29,8 @@ bool can_be_called(const scheduler& here, int domain) noexcept {
 } // namespace
 
 void check_async(const async_options& options, orphanage* collector) {
-    check_spawn(scheduler::of_running_task("miou::async"), options.give, collector, "miou::async");
+    scheduler::of_running_task("miou::async");
+    check_spawn(options.give, collector, "miou::async");
 }
 
 std::vector<scheduler*> other_domains(const char* caller) {
@@ -48,7 +46,7 @@ std::vector<scheduler*> other_domains(const char* caller) {
 
 scheduler& check_call(const call_options& options, orphanage* collector) {
     scheduler& here = scheduler::of_running_task("miou::call");
-    check_spawn(here, options.give, collector, "miou::call");
+    check_spawn(options.give, collector, "miou::call");
     const std::vector<scheduler*>& all = here.run_of().domains;
     const std::size_t parallel = all.size() - 1; // dom0 takes none
     const bool caller_is_parallel = here.uid().to_int() != 0;
@@ -121,14 +119,6 @@ void cancel_promises(std::span<task* const> children, const task* kept, const ch
                 cancel_child(here, *each);
     });
     here.throw_if_cancelled();
-}
-
-void acquire(orphanage& o, const char* caller) {
-    o.acquire(scheduler::of_running_task(caller));
-}
-
-bool wait_for_one(orphanage& owned) {
-    return owned.wait(*this_scheduler);
 }
 
 bool cancellation_due() noexcept {
