@@ -28,7 +28,7 @@ struct run_options {
 
 namespace detail {
 
-/// Boots, runs `root` to its end and tears down; see run_pool for what it throws, and
+/// Boots, runs `root` to its end and tears down; see run_domains for what it throws, and
 /// `std::invalid_argument` for options and environment variables out of range.
 void run_root(run_options options, task& root);
 

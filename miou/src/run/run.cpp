@@ -1,6 +1,6 @@
 #include "miou/run.hpp"
 
-#include "miou/src/run/pool.hpp"
+#include "miou/src/run/domains.hpp"
 #include "miou/src/scheduler/random.hpp"
 
 #include <charconv>
@@ -23,7 +23,7 @@ constexpr range poll_range{1, 1'000'000'000};
 constexpr range domains_range{0, 1023};
 
 constexpr int default_quanta = 32;
-// A look costs about as much as thirty switches; see docs/design/system.md.
+// A poll costs about as much as thirty switches; see docs/design/system.md.
 constexpr int default_poll = 64;
 
 [[noreturn]] void refuse(std::string_view name, std::string_view value, range allowed) {
@@ -69,7 +69,7 @@ void run_root(run_options options, task& root) {
     settings.domains = static_cast<unsigned>(
         setting(options.domains, ".domains", "MIOU_DOMAINS", default_domains(), domains_range));
     settings.seed = options.g ? *options.g : random_stream::fresh_seed();
-    run_pool(settings, std::move(options.events), root);
+    run_domains(settings, std::move(options.events), root);
 }
 
 } // namespace miou::detail

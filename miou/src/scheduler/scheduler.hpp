@@ -11,6 +11,7 @@
 #include "miou/prefetch.hpp"
 #include "miou/src/fiber/fiber.hpp"
 #include "miou/src/scheduler/block_pool.hpp"
+#include "miou/src/scheduler/fiber_supply.hpp"
 #include "miou/src/scheduler/overflow_report.hpp"
 #include "miou/src/scheduler/random.hpp"
 #include "miou/src/scheduler/run_state.hpp"
@@ -44,7 +45,7 @@ struct hook_entry {
 /// The scheduler of one domain. Everything here but `send` belongs to the domain's own thread.
 ///
 /// Fibers switch to each other directly: the one that parks takes the next task from the run queue
-/// and jumps to it. Only when there is none, or when something else is due (mail, hooks, a look at
+/// and jumps to it. Only when there is none, or when something else is due (mail, hooks, a poll of
 /// the system), control comes back to `run`, the loop on the thread's own stack.
 class scheduler {
     using clock = std::chrono::steady_clock;
@@ -187,7 +188,7 @@ public:
     }
     bool is_traced() const noexcept { return traces_compiled_in && traced_; }
     /// A reporter that was set on another domain is not seen before this.
-    void look_at_tracing() noexcept { traced_ = tracing.load(memory_order_relaxed); }
+    void refresh_tracing() noexcept { traced_ = tracing.load(memory_order_relaxed); }
 
     /// Counts a call that did not have to park; when the budget is used up, others run. Does not
     /// throw.
@@ -233,10 +234,10 @@ private:
     // The loop's phases, and what they consist of.
     void run_hooks() noexcept;
     bool read_inbox() noexcept; // whether there was something
-    void look_at_system() noexcept;
+    void poll() noexcept;
+    void sleep() noexcept;
     void run_ready_tasks() noexcept;
     void select(bool block) noexcept;
-    void sleep() noexcept;
     bool spin_until_mail() const noexcept;
 
     // Switching.
@@ -246,16 +247,13 @@ private:
     fiber& next_fiber() noexcept;
     fiber& fiber_of(task& t) noexcept;
     fiber& fiber_for_new(task& t) noexcept;
-    fiber& make_fiber();
     static task& task_of(mail& queued) noexcept {
         return static_cast<task&>(static_cast<run_mail&>(queued));
     }
     task* take() noexcept;
-    void keep_idle(fiber& finished) noexcept;
-    void trim_idle_fibers() noexcept;
     bool loop_is_due() noexcept;
-    bool poll_is_over() noexcept;
-    void plan_next_look() noexcept;
+    bool poll_is_due() noexcept;
+    void restart_countdown() noexcept { poll_countdown_ = steps_between_polls_; }
     [[gnu::noinline]] void budget_used_up() noexcept; // the caller needs no frame for it
     [[noreturn]] static void refuse_outside_of_task(const char* caller);
     bool nothing_ready() const noexcept { return ready_.empty() && urgent_.empty(); }
@@ -267,24 +265,17 @@ private:
     mail_queue urgent_; // woken by a cancellation
     mail_queue ready_;
     task* current_ = nullptr;      // null while the loop runs
-    std::uint32_t poll_countdown_; // steps until the next look at the system
+    std::uint32_t poll_countdown_; // steps until the next poll
     const std::uint32_t quanta_;
     bool hooked_ = false; // there are hooks
-    bool traced_ = false; // there was a reporter, at the last look
+    bool traced_ = false; // there was a reporter, when `refresh_tracing` was last called
     bool stopping_ = false;
 
     fiber_thread thread_;
-    fiber loop_;            // the context of `run`
-    fiber* idle_ = nullptr; // warm fibers, most recently used first
-    std::size_t idle_count_ = 0;
-    fiber* reserve_ = nullptr; // for the failure of tasks for which there is no stack
-    bool reserve_in_use_ = false;
-    std::exception_ptr shortage_; // one for all of them: there may be no memory for more
-    mail_queue stackless_;        // tasks that wait for a fiber, the reserve being in use
-    task* starting_ = nullptr;    // handed to the fiber that is switched to for a new task
-    unsigned fibers_made_ = 0;
+    fiber loop_; // the context of `run`
+    fiber_supply fibers_;
+    task* starting_ = nullptr;   // handed to the fiber that is switched to for a new task
     bool woken_by_mail_ = false; // how the last sleep ended: spin before the next one
-    stack_pool stacks_;
     block_pool blocks_;
     // One for all tasks; one a domain, lest domains fight for its count.
     const std::exception_ptr cancellation_ = std::make_exception_ptr(cancelled{});
@@ -293,8 +284,8 @@ private:
     random_stream random_;
 
     events events_;
-    std::uint32_t steps_between_looks_ = 1; // at most `.poll`; fewer while steps take long
-    clock::time_point looked_at_;
+    std::uint32_t steps_between_polls_; // at most `.poll`; fewer while steps take long
+    clock::time_point last_poll_;
     unsigned failed_selects_ = 0;                 // in a row
     std::size_t suspended_ = 0;                   // tasks
     std::vector<syscall_uid> cancelled_syscalls_; // has room for so many more
@@ -313,7 +304,7 @@ private:
 
 [[gnu::always_inline]] inline bool scheduler::loop_is_due() noexcept {
     if (--poll_countdown_ == 0) [[unlikely]]
-        if (poll_is_over())
+        if (poll_is_due())
             return true;
     return inbox_.has_mail() || hooked_;
 }

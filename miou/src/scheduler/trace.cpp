@@ -121,7 +121,7 @@ std::ostream& operator<<(std::ostream& out, const event& e) {
 void set_reporter(unique_function<void(const event&)> fn) {
     detail::replace(fn ? std::make_shared<detail::reporter>(std::move(fn)) : nullptr);
     if (detail::this_scheduler != nullptr)
-        detail::this_scheduler->look_at_tracing();
+        detail::this_scheduler->refresh_tracing();
 }
 
 void trace(const event& e) {
