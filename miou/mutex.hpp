@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou/detail/wait_list.hpp"
+#include "miou/domain_key.hpp"
 
 #include <functional>
 #include <mutex>
@@ -41,7 +42,7 @@ public:
 private:
     friend class condition;
     bool held_by_caller() const noexcept;
-    void lock_contended(detail::identity self);
+    void lock_contended(detail::scheduler* here, detail::identity self);
     void unlock_contended(detail::identity self);
 
     //   0               free

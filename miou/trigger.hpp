@@ -6,6 +6,7 @@
 
 #include <exception>
 #include <memory>
+#include <utility>
 
 namespace miou {
 namespace detail {
@@ -47,6 +48,11 @@ public:
     /// In a task: suspends unless it was signaled; cancellable. On a plain thread: blocks. Throws
     /// `std::invalid_argument` if somebody awaits it already.
     std::exception_ptr await();
+    /// `await`, but throws the cancellation. No OCaml counterpart.
+    void await_exn() {
+        if (const std::exception_ptr cancellation = await())
+            std::rethrow_exception(cancellation);
+    }
 
     /// Runs `fn` when it is signaled, on the thread that signals, which may be any: `fn` must not
     /// throw or suspend. False, and `fn` is dropped, if it was signaled before. Throws
@@ -57,6 +63,19 @@ public:
     // that signals. Nobody awaits it.
     void wake_on_signal(detail::wakeable& w) noexcept { state_.try_wait(w); }
     // For what is made of triggers.
+    /// Waits until it is signaled, as `await` does but not cancellably.
+    void await_uncancellably();
+    /// Waits until it is signaled; null then. If the running task is cancelled before, calls
+    /// `withdraw()`, which says whether nobody will signal this any more. If so, returns the
+    /// cancellation. If not, the signal is on its way: it is awaited, not cancellably.
+    template <class F>
+    std::exception_ptr await_or(F&& withdraw) {
+        std::exception_ptr cancellation = await();
+        if (!cancellation || std::forward<F>(withdraw)())
+            return cancellation;
+        await_uncancellably();
+        return nullptr;
+    }
     /// A `what` goes while this, a part of it, is awaited.
     [[noreturn]] void destroyed_with_waiter(const char* what) const noexcept;
 

@@ -184,7 +184,7 @@ TEST(ownership, owning_twice_and_using_what_another_owns_is_refused) {
             EXPECT_THROW(r.disown(), miou::not_owner);
             EXPECT_THROW(r.release(), miou::not_owner);
             const std::string message = message_of<miou::not_owner>([&] { r.transfer(); });
-            EXPECT_TRUE(contains(message, "tasks.hpp:")) << message;
+            EXPECT_TRUE(contains(message, "ownership_test.cpp:")) << message;
         }));
         r.check();
         r.disown();

@@ -94,7 +94,7 @@ TEST(task, a_broken_rule_of_a_nested_task_ends_the_run_with_names_and_places) {
     });
     EXPECT_TRUE(contains(child, "task_test.cpp:")) << child;
     EXPECT_TRUE(contains(message, child)) << message;
-    EXPECT_TRUE(contains(message, "tasks.hpp:")) << message; // its parent
+    EXPECT_TRUE(contains(message, "task_test.cpp:")) << message; // its parent
 }
 
 TEST(task, a_broken_rule_is_thrown_in_preference_to_what_the_root_throws) {

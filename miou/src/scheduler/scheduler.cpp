@@ -57,13 +57,8 @@ void scheduler::run() noexcept {
 void scheduler::run_hooks() noexcept {
     for (auto at = hooks_.begin(); at != hooks_.end();) {
         const std::shared_ptr<hook_entry> hook = *at; // a hook may remove itself
-        if (!hook->removed)
-            try {
-                hook->fn();
-            } catch (...) {
-                hook->removed = true;
-                log_exception("a hook");
-            }
+        if (!hook->removed && !call_and_log("a hook", hook->fn))
+            hook->removed = true;
         at = hook->removed ? hooks_.erase(at) : std::next(at);
     }
     hooked_ = !hooks_.empty();
@@ -271,12 +266,8 @@ void scheduler::enter(unique_function<events(domain_uid)>& make_events) {
 
 void scheduler::leave() noexcept {
     read_inbox(); // cancellations that came too late hold references
-    try {
-        if (events_.finaliser)
-            events_.finaliser();
-    } catch (...) {
-        log_exception("events.finaliser");
-    }
+    if (events_.finaliser)
+        call_and_log("events.finaliser", events_.finaliser);
     events_ = {};
     this_scheduler = entered_from_;
     overflows_.reset();

@@ -1,6 +1,7 @@
 // One domain: its run queue, its loop, its fibers.
 #pragma once
 
+#include "miou/at_end.hpp"
 #include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
 #include "miou/detail/scope.hpp"
@@ -125,11 +126,7 @@ public:
     /// Calls `fn`, which may do nothing that needs a task, from the running task.
     template <class F>
     void outside_of_tasks(F&& fn) {
-        struct pause {
-            scheduler& here;
-            task* const self = std::exchange(here.current_, nullptr);
-            ~pause() { here.current_ = self; }
-        } const until_return{*this};
+        const at_end restore{[this, self = std::exchange(current_, nullptr)] { current_ = self; }};
         std::forward<F>(fn)();
     }
 
@@ -160,6 +157,10 @@ public:
     bool park_on_children() noexcept { return park(task::parking::on_children); }
     /// Parks the running task on a signal; null when it came, else the cancellation.
     std::exception_ptr wait(signal_state& awaited);
+    void wait_uncancellably(signal_state& awaited) {
+        const shield until_signaled{current()};
+        wait(awaited);
+    }
     /// Goes to the end of the run queue.
     void reschedule() noexcept;
 
@@ -195,6 +196,13 @@ public:
     void count_call() noexcept {
         if (current_->budget-- == 0) [[unlikely]]
             budget_used_up();
+    }
+    /// The same for whoever calls. Returns its scheduler, or null outside of tasks.
+    static scheduler* count_call_of_caller() noexcept {
+        scheduler* const here = of_running_task_or_null();
+        if (here != nullptr)
+            here->count_call();
+        return here;
     }
     /// The same before a call of input or output: one that succeeds again and again must not keep a
     /// cancelled task.

@@ -57,12 +57,8 @@ void report(const trace::event& e) noexcept {
     if (!fn)
         return;
     reporting = true;
-    try {
-        call(*fn, e);
-    } catch (...) {
+    if (!call_and_log("a trace reporter", [&] { call(*fn, e); }))
         replace(nullptr);
-        log_exception("a trace reporter");
-    }
     reporting = false;
 }
 

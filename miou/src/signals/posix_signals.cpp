@@ -19,6 +19,7 @@
 
 #include "miou/src/signals/posix_signals.hpp"
 
+#include "miou/blocked_signals.hpp"
 #include "miou/detail/atomic.hpp"
 #include "miou/errors.hpp"
 #include "miou/logs.hpp"
@@ -305,9 +306,7 @@ private:
         int error = cannot_follow_forks_;
         if (error == 0) {
             stopping_.store(false, memory_order_relaxed);
-            sigset_t all, before;
-            ::sigfillset(&all);
-            ::pthread_sigmask(SIG_SETMASK, &all, &before); // inherited: signals go to others
+            const blocked_signals inherited; // signals are for other threads
             error = ::pthread_create(
                 &thread_, nullptr,
                 [](void*) -> void* {
@@ -315,7 +314,6 @@ private:
                     return nullptr;
                 },
                 nullptr);
-            ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
         }
         if (error != 0)
             throw std::system_error{

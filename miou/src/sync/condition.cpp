@@ -30,13 +30,11 @@ void condition::wait(mutex& held) {
     detail::waiter me;
     waiters_.push(waiters_.guard(), me);
     held.unlock();
-    const auto outcome = waiters_.wait(me, [](const detail::wait_list::lock&) {});
+    const std::exception_ptr cancellation =
+        waiters_.wait(me, [](const detail::wait_list::lock&) {});
     lock_again(held);
-    if (outcome.cancellation) {
-        if (outcome.signaled)
-            signal();
-        std::rethrow_exception(outcome.cancellation);
-    }
+    if (cancellation)
+        std::rethrow_exception(cancellation);
 }
 
 void condition::wait(std::unique_lock<mutex>& held) {

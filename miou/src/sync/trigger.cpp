@@ -42,11 +42,7 @@ public:
         : fn_{std::move(fn)} {}
     void wake() noexcept override {
         const std::unique_ptr<attached_function> self{this};
-        try {
-            fn_();
-        } catch (...) {
-            detail::log_exception("a function attached to a trigger");
-        }
+        detail::call_and_log("a function attached to a trigger", fn_);
     }
 
 private:
@@ -104,6 +100,13 @@ std::exception_ptr trigger::await() {
     detail::require_that_caller_may_wait("miou::trigger::await");
     block_thread_on(state_);
     return nullptr;
+}
+
+void trigger::await_uncancellably() {
+    if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
+        here->wait_uncancellably(state_);
+    else
+        await();
 }
 
 bool trigger::on_signal(unique_function<void()> fn) {

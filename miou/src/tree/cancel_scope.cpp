@@ -45,10 +45,8 @@ void cancel_scope::close() noexcept {
     state seen = state::opened;
     if (!state_.compare_exchange_strong(seen, state::closed, memory_order_acq_rel,
                                         memory_order_acquire)) {
-        if (!scope_.cancelled) { // the mail refers to this
-            const detail::shield until_arrival{home_->current()};
-            home_->wait(arrived_);
-        }
+        if (!scope_.cancelled) // the mail refers to this
+            home_->wait_uncancellably(arrived_);
         state_.store(state::closed, detail::memory_order_relaxed);
     }
     detail::close(scope_);

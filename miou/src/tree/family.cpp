@@ -97,12 +97,13 @@ void run_function(const scheduler& here, task& self) noexcept {
 }
 
 void log_failure(const task& handler) noexcept {
-    try {
-        std::rethrow_exception(handler.error);
-    } catch (const cancelled&) {
-    } catch (...) {
-        log_exception("the signal handler", &handler);
-    }
+    const auto fail = [&] {
+        try {
+            std::rethrow_exception(handler.error);
+        } catch (const cancelled&) {
+        }
+    };
+    call_and_log("the signal handler", fail, &handler);
 }
 
 } // namespace
