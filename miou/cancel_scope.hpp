@@ -5,7 +5,7 @@
 #include "miou/detail/atomic.hpp"
 #include "miou/detail/inbox.hpp"
 #include "miou/detail/scope.hpp"
-#include "miou/detail/signal_state.hpp"
+#include "miou/detail/trigger_state.hpp"
 #include "miou/errors.hpp"
 
 #include <cstdint>
@@ -125,7 +125,7 @@ private:
     detail::atomic<state> state_ = state::fresh;
     detail::scheduler* home_ = nullptr; // once opened
     letter letter_{*this};
-    detail::signal_state arrived_;
+    detail::trigger_state arrived_;
 };
 
 } // namespace miou

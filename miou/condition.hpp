@@ -33,9 +33,9 @@ public:
             wait(held);
     }
 
-    /// Wakes who has waited longest, if anybody. Any task or thread. Does not suspend.
+    /// Wakes whoever has waited longest, if anybody. Any task or thread. Does not suspend.
     void signal() noexcept;
-    /// Wakes all who wait.
+    /// Wakes all that wait.
     void broadcast() noexcept;
 
 private:

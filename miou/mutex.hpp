@@ -28,7 +28,7 @@ public:
     void lock();
     /// False if it is taken, by the caller too. Does not suspend.
     [[nodiscard]] bool try_lock() noexcept;
-    /// Hands the mutex to who has waited longest. Throws `std::system_error`
+    /// Hands the mutex to whoever has waited longest. Throws `std::system_error`
     /// (`operation_not_permitted`) unless the caller holds it. Does not suspend.
     void unlock();
 

@@ -14,8 +14,8 @@ struct run_options {
     /// How many calls that did not have to park (a read that finds data, say) a task may make
     /// before it must let others run; at least 1. `MIOU_QUANTA`, or 32.
     std::optional<int> quanta = {};
-    /// How many steps of tasks a domain makes at most between two looks at its system; at least 1.
-    /// `MIOU_POLL`, or 64. While the steps take long it looks more often, about every 100 us.
+    /// How many steps of tasks a domain makes at most between two polls of its system; at least 1.
+    /// `MIOU_POLL`, or 64. While the steps take long it polls more often, about every 100 us.
     std::optional<int> poll = {};
     /// Seeds every random choice: a run with 0 domains is reproducible. Fresh by default.
     std::optional<std::uint64_t> g = {};

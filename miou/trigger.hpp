@@ -1,7 +1,7 @@
 // The primitive of waiting: one waits, another signals, once.
 #pragma once
 
-#include "miou/detail/signal_state.hpp"
+#include "miou/detail/trigger_state.hpp"
 #include "miou/unique_function.hpp"
 
 #include <exception>
@@ -32,13 +32,14 @@ public:
     bool is_initial() const noexcept { return state_.is_initial(); }
     bool is_signaled() const noexcept { return state_.is_signaled(); }
 
-    /// Makes it signaled, for ever, and wakes who awaits it or runs what was attached. Any task,
-    /// any thread, a hook, a `select`; not from a POSIX signal handler. Never suspends, never
+    /// Makes it signaled, for ever, and wakes whoever awaits it or runs what was attached. Any
+    /// task, any thread, a hook, a `select`; not from a POSIX signal handler. Never suspends, never
     /// throws.
     void signal() noexcept { state_.signal(); }
 
-    /// `signal` will follow soon: brings who awaits it near, for whoever signals many one after the
-    /// other. Changes nothing. Any thread; while it is awaited, only one that will signal it.
+    /// `signal` will follow soon: fetches the waiter into the cache, for whoever signals many one
+    /// after the other. Changes nothing. Any thread; while it is awaited, only one that will signal
+    /// it.
     [[gnu::always_inline]] void prefetch() const noexcept { state_.prefetch(); }
 
     /// Waits until it is signaled. Null when it was; otherwise the cancellation of the running
@@ -80,7 +81,7 @@ public:
     [[noreturn]] void destroyed_with_waiter(const char* what) const noexcept;
 
 private:
-    detail::signal_state state_;
+    detail::trigger_state state_;
 };
 
 } // namespace miou

@@ -13,7 +13,7 @@
 
 namespace miou::detail {
 
-/// On the stack of who waits.
+/// On the stack of whoever waits.
 struct waiter {
     using hook = boost::intrusive::list_member_hook<
         boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;

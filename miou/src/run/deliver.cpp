@@ -3,14 +3,14 @@
 #include "miou/src/scheduler/scheduler.hpp"
 #include "miou/src/signals/posix_signals.hpp"
 #include "miou/src/tree/cancellation.hpp"
-#include "miou/src/tree/family.hpp"
+#include "miou/src/tree/children.hpp"
 
 #include <cassert>
 
 namespace miou::detail {
 
 void deliver(scheduler& here, mail& m) noexcept {
-    assert(here.is_here() && scheduler::of_running_task_or_null() == nullptr);
+    assert(here.is_here() && scheduler::current_or_null() == nullptr);
     switch (m.kind) {
     case mail_kind::run:
         here.unpark(static_cast<task&>(static_cast<run_mail&>(m)));
@@ -25,7 +25,7 @@ void deliver(scheduler& here, mail& m) noexcept {
         static_cast<cancel_scope::letter&>(m).of.arrive();
         break;
     case mail_kind::finished:
-        collect(here, static_cast<task&>(static_cast<run_mail&>(m)));
+        on_child_ended(here, static_cast<task&>(static_cast<run_mail&>(m)));
         break;
     case mail_kind::resource:
         static_cast<resource&>(m).arrive();

@@ -7,7 +7,7 @@ namespace miou {
 constinit thread_local detail::scheduler* detail::this_scheduler = nullptr;
 
 void require_task(const char* caller) {
-    detail::scheduler::of_running_task(caller);
+    detail::scheduler::current(caller);
 }
 
 } // namespace miou

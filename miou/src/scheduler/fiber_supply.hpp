@@ -72,7 +72,7 @@ private:
     fiber* const reserve_;
     bool reserve_in_use_ = false;
     std::exception_ptr shortage_; // one for all tasks: there may be no memory for more
-    mail_queue waiting_;          // tasks, while the reserve is in use
+    intrusive_queue waiting_;     // tasks, while the reserve is in use
 };
 
 } // namespace miou::detail

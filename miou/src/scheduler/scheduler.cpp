@@ -36,7 +36,7 @@ scheduler::scheduler(run_state& run, domain_uid uid)
     , steps_between_polls_{run.settings.poll} {}
 
 scheduler::~scheduler() {
-    assert(nothing_ready() && current_ == nullptr);
+    assert(nothing_ready() && running_ == nullptr);
 }
 
 // --- The loop ------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ void scheduler::run_ready_tasks() noexcept {
         return;
     if (fiber& context = fiber_of(*first); &context != &loop_) {
         loop_.switch_to(context);
-        current_ = nullptr;
+        running_ = nullptr;
     }
 }
 
@@ -116,7 +116,7 @@ void scheduler::select(bool block) noexcept try {
     failed_selects_ = 0;
 } catch (...) {
     run_.fail(std::current_exception());
-    // Who is cancelled by that may need the system once more, to unwind.
+    // A task that is cancelled by that may need the system once more, to unwind.
     if (++failed_selects_ == most_failed_selects)
         events_.select = nullptr;
 }
@@ -178,16 +178,16 @@ void scheduler::send(mail& m) noexcept {
 
 // --- Switching -----------------------------------------------------------------------------------
 
-std::exception_ptr scheduler::wait(signal_state& awaited) {
-    task& self = current();
+std::exception_ptr scheduler::wait(trigger_state& awaited) {
+    task& self = running_task();
     assert(self.waiting_on == nullptr);
     switch (awaited.try_wait(self)) {
-    case signal_state::wait_outcome::already_signaled:
+    case trigger_state::wait_outcome::already_signaled:
         count_call();
         return nullptr;
-    case signal_state::wait_outcome::already_awaited:
+    case trigger_state::wait_outcome::already_awaited:
         throw std::invalid_argument{"miou: somebody awaits this already"};
-    case signal_state::wait_outcome::waiting:
+    case trigger_state::wait_outcome::waiting:
         break;
     }
     if (cancellation_due() && awaited.withdraw(self)) {
@@ -237,10 +237,10 @@ fiber& scheduler::run_new_tasks(fiber& self) noexcept {
         next->context = &self;
         next->budget = quanta_;
         fiber::reset_floating_point();
-        current_ = next;
+        running_ = next;
         record<trace::run_begin>(*next);
         complete(*this, *next);
-        current_ = nullptr;
+        running_ = nullptr;
         next = fibers_.is_reserve(self) || loop_is_due() ? nullptr : take();
     } while (next != nullptr && next->context == nullptr);
     if (run_mail* const waited = fibers_.give_back(self)) [[unlikely]]

@@ -98,19 +98,19 @@ public:
 
     /// The scheduler of the running task; throws `outside_of_task` naming `caller` if there is
     /// none.
-    static scheduler& of_running_task(const char* caller) {
-        if (scheduler* const here = of_running_task_or_null()) [[likely]]
+    static scheduler& current(const char* caller) {
+        if (scheduler* const here = current_or_null()) [[likely]]
             return *here;
         refuse_outside_of_task(caller);
     }
     /// Null outside of tasks.
-    static scheduler* of_running_task_or_null() noexcept {
-        return this_scheduler != nullptr && this_scheduler->current_ != nullptr ? this_scheduler
+    static scheduler* current_or_null() noexcept {
+        return this_scheduler != nullptr && this_scheduler->running_ != nullptr ? this_scheduler
                                                                                 : nullptr;
     }
-    task& current() const noexcept {
-        assert(is_here() && current_ != nullptr);
-        return *current_;
+    task& running_task() const noexcept {
+        assert(is_here() && running_ != nullptr);
+        return *running_;
     }
     /// On the domain's own thread, and not in a run that is nested in this one.
     bool is_here() const noexcept { return this_scheduler == this; }
@@ -120,13 +120,13 @@ public:
         for (const scheduler* each = this; each != nullptr; each = each->entered_from_)
             if (const fiber* const running = each->thread_.entered;
                 running != nullptr && running->has_overflown_at(address))
-                return each->current_;
+                return each->running_;
         return nullptr;
     }
     /// Calls `fn`, which may do nothing that needs a task, from the running task.
     template <class F>
     void outside_of_tasks(F&& fn) {
-        const at_end restore{[this, self = std::exchange(current_, nullptr)] { current_ = self; }};
+        const at_end restore{[this, self = std::exchange(running_, nullptr)] { running_ = self; }};
         std::forward<F>(fn)();
     }
 
@@ -156,9 +156,9 @@ public:
     bool park(task::parking why) noexcept;
     bool park_on_children() noexcept { return park(task::parking::on_children); }
     /// Parks the running task on a signal; null when it came, else the cancellation.
-    std::exception_ptr wait(signal_state& awaited);
-    void wait_uncancellably(signal_state& awaited) {
-        const shield until_signaled{current()};
+    std::exception_ptr wait(trigger_state& awaited);
+    void wait_uncancellably(trigger_state& awaited) {
+        const shield until_signaled{running_task()};
         wait(awaited);
     }
     /// Goes to the end of the run queue.
@@ -168,9 +168,9 @@ public:
     const std::exception_ptr& cancellation() const noexcept { return cancellation_; }
     /// A cancellation is due: the task or a scope that it is in was cancelled, and no shield was
     /// raised inside of that.
-    bool cancellation_due() const noexcept { return current_->interrupted && is_due(*this); }
+    bool cancellation_due() const noexcept { return running_->interrupted && is_due(*this); }
     /// By an uncancellable section, or by a destructor that runs during unwinding.
-    bool shielded() const noexcept { return current_->shields != 0 || exceptions_in_flight() != 0; }
+    bool shielded() const noexcept { return running_->shields != 0 || exceptions_in_flight() != 0; }
     unsigned exceptions_in_flight() const noexcept { return thread_.exceptions->uncaught; }
     /// Throws `cancelled` if it is due, after others had their turn: a loop that swallows it can
     /// not starve them.
@@ -194,12 +194,12 @@ public:
     /// Counts a call that did not have to park; when the budget is used up, others run. Does not
     /// throw.
     void count_call() noexcept {
-        if (current_->budget-- == 0) [[unlikely]]
+        if (running_->budget-- == 0) [[unlikely]]
             budget_used_up();
     }
     /// The same for whoever calls. Returns its scheduler, or null outside of tasks.
     static scheduler* count_call_of_caller() noexcept {
-        scheduler* const here = of_running_task_or_null();
+        scheduler* const here = current_or_null();
         if (here != nullptr)
             here->count_call();
         return here;
@@ -213,7 +213,7 @@ public:
 
     random_stream& random() noexcept { return random_; }
     bool has_system() const noexcept { return static_cast<bool>(events_.select); }
-    /// The running task is about to suspend: while one lives, `forget` has memory for it.
+    /// The running task is about to suspend: while one lives, `report_cancelled` has memory for it.
     class suspended {
     public:
         explicit suspended(scheduler& in);
@@ -221,7 +221,9 @@ public:
         suspended(const suspended&) = delete;
         suspended& operator=(const suspended&) = delete;
         /// The system will be told that this syscall of the task was cancelled.
-        void forget(syscall_uid uid) const noexcept { here_.cancelled_syscalls_.push_back(uid); }
+        void report_cancelled(syscall_uid uid) const noexcept {
+            here_.cancelled_syscalls_.push_back(uid);
+        }
 
     private:
         scheduler& here_;
@@ -233,8 +235,8 @@ public:
     identity identity_of(const task& t) const noexcept { return run_.identity_base + (t.uid << 1); }
     /// `this_identity`, in line.
     static identity identity_of_caller() noexcept {
-        if (const scheduler* const here = of_running_task_or_null()) [[likely]]
-            return here->identity_of(*here->current_);
+        if (const scheduler* const here = current_or_null()) [[likely]]
+            return here->identity_of(*here->running_);
         return identity_of_thread();
     }
 
@@ -270,9 +272,9 @@ private:
     const domain_uid uid_;
 
     // The run queues. A task is in at most one, and then in no inbox.
-    mail_queue urgent_; // woken by a cancellation
-    mail_queue ready_;
-    task* current_ = nullptr;      // null while the loop runs
+    intrusive_queue urgent_; // woken by a cancellation
+    intrusive_queue ready_;
+    task* running_ = nullptr;      // null while the loop runs
     std::uint32_t poll_countdown_; // steps until the next poll
     const std::uint32_t quanta_;
     bool hooked_ = false; // there are hooks
@@ -350,29 +352,29 @@ private:
 }
 
 [[gnu::always_inline]] inline void scheduler::switch_away() noexcept {
-    task& self = *current_;
+    task& self = *running_;
     assert(is_here() && self.context != nullptr && self.context == thread_.entered);
     self.budget = quanta_;
     if (fiber& next = next_fiber(); &next != self.context) {
         self.context->switch_to(next);
-        current_ = &self;
+        running_ = &self;
     }
     record<trace::run_begin>(self);
 }
 
 inline bool scheduler::park(task::parking why) noexcept {
-    record<trace::await, trace::run_end>(*current_);
-    assert(current_->parked == task::parking::none && why != task::parking::none);
-    current_->parked = why;
-    current_->woken_by_cancel = false;
+    record<trace::await, trace::run_end>(*running_);
+    assert(running_->parked == task::parking::none && why != task::parking::none);
+    running_->parked = why;
+    running_->woken_by_cancel = false;
     switch_away();
-    assert(current_->parked == task::parking::none);
-    return current_->woken_by_cancel;
+    assert(running_->parked == task::parking::none);
+    return running_->woken_by_cancel;
 }
 
 inline void scheduler::reschedule() noexcept {
-    record<trace::yield, trace::run_end>(*current_);
-    push(*current_);
+    record<trace::yield, trace::run_end>(*running_);
+    push(*running_);
     switch_away();
 }
 

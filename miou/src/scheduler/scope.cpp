@@ -48,14 +48,14 @@ bool is_shielded(const task& t) noexcept {
 }
 
 bool is_due(const scheduler& here) noexcept {
-    return is_due(here.current(), here.current().scopes, here.exceptions_in_flight());
+    return is_due(here.running_task(), here.running_task().scopes, here.exceptions_in_flight());
 }
 
 void open(scope& s, const char* caller) {
-    scheduler& here = scheduler::of_running_task(caller);
+    scheduler& here = scheduler::current(caller);
     if (s.of != nullptr)
         throw std::invalid_argument{std::string{caller} + ": a scope is used once"};
-    task& self = here.current();
+    task& self = here.running_task();
     s.of = &self;
     s.exceptions = here.exceptions_in_flight();
     s.shields = self.shields;
@@ -64,7 +64,7 @@ void open(scope& s, const char* caller) {
 
 void close(scope& s) noexcept {
     task& self = *s.of;
-    assert(&self == &self.home->current());
+    assert(&self == &self.home->running_task());
     assert(self.scopes == &s && self.shields == s.shields);
     self.scopes = s.outer;
     if (!s.cancelled)

@@ -38,7 +38,7 @@ std::shared_ptr<reporter> replace(std::shared_ptr<reporter> fn) {
 thread_local bool reporting = false;
 
 void call(reporter& fn, const trace::event& e) {
-    if (scheduler* const here = scheduler::of_running_task_or_null())
+    if (scheduler* const here = scheduler::current_or_null())
         here->outside_of_tasks([&] { fn(e); });
     else
         fn(e);

@@ -24,7 +24,7 @@
 #include "miou/errors.hpp"
 #include "miou/logs.hpp"
 #include "miou/src/scheduler/scheduler.hpp"
-#include "miou/src/tree/family.hpp"
+#include "miou/src/tree/children.hpp"
 
 #include <pthread.h>
 #include <semaphore.h>

@@ -20,7 +20,7 @@ signal_behavior signal_ignore() noexcept {
 }
 
 signal_behavior sys_signal(int number, signal_behavior behavior) {
-    if (const detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
+    if (const detail::scheduler* const here = detail::scheduler::current_or_null())
         return detail::set_signal(number, behavior, *here->run_of().domains[0]);
     if (behavior.run() != 0)
         throw outside_of_task{"miou::sys_signal: a function of a run was given back outside of a "

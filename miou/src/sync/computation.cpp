@@ -7,7 +7,8 @@
 namespace miou::detail {
 
 // Signaling a trigger may run the user's code, so it is done without the guard. What was taken out
-// and is not signaled yet stands in `signaling_`; who detaches waits until it is not his any more.
+// and is not signaled yet stands in `signaling_`; whoever detaches that trigger waits until it is
+// signaled.
 
 void completion::signal_all(std::unique_lock<spinlock>& held) noexcept {
     completer_ = this_identity();

@@ -16,8 +16,8 @@ namespace {
 
 void lock_again(mutex& m) {
     std::optional<detail::shield> until_locked;
-    if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
-        until_locked.emplace(here->current());
+    if (detail::scheduler* const here = detail::scheduler::current_or_null())
+        until_locked.emplace(here->running_task());
     m.lock();
 }
 
@@ -50,7 +50,7 @@ void condition::signal() noexcept {
 }
 
 void condition::broadcast() noexcept {
-    // All that wait now, and none that waits again. Who is woken may destroy this condition.
+    // All that wait now, and none that waits again. Whoever is woken may destroy this condition.
     detail::waiter* each = waiters_.pop_all(waiters_.guard());
     while (each != nullptr)
         std::exchange(each, each->next)->woken.signal();

@@ -21,7 +21,7 @@ using detail::memory_order_release;
 void mutex::lock() {
     detail::scheduler* const here = detail::scheduler::count_call_of_caller();
     const detail::identity self =
-        here != nullptr ? here->identity_of(here->current()) : detail::identity_of_thread();
+        here != nullptr ? here->identity_of(here->running_task()) : detail::identity_of_thread();
     detail::identity seen = 0;
     if (!word_.compare_exchange_strong(seen, self, memory_order_acquire, memory_order_relaxed))
         lock_contended(here, self);

@@ -8,7 +8,7 @@ using detail::memory_order_acq_rel;
 using detail::memory_order_acquire;
 
 void cancel_scope::open() {
-    home_ = &detail::scheduler::of_running_task("miou::cancel_scope::run");
+    home_ = &detail::scheduler::current("miou::cancel_scope::run");
     detail::open(scope_, "miou::cancel_scope::run");
     // Release pairs with the acquire in `cancel`: whoever finds it opened finds its home, too.
     state seen = state::fresh;

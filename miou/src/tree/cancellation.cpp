@@ -21,7 +21,7 @@ bool mark([[maybe_unused]] scheduler& here, task& t) noexcept {
 } // namespace
 
 void request_cancel(scheduler& here, task& child) noexcept {
-    if (child.collected)
+    if (child.ended)
         return;
     if (child.home == &here)
         cancel_subtree(here, child);
@@ -32,12 +32,12 @@ void request_cancel(scheduler& here, task& child) noexcept {
 void cancel_subtree(scheduler& here, task& root) noexcept {
     // A task whose parent lives on its own domain is never sent a cancellation, so its mail is free
     // to link it here.
-    mail_queue pending;
+    intrusive_queue pending;
     task* t = &root; // whose own mail may be on its way
     do {
         if (mark(here, *t))
             for (task& child : t->children) {
-                if (child.collected || (child.shielded && is_shielded(*t)))
+                if (child.ended || (child.shielded && is_shielded(*t)))
                     continue;
                 if (child.home != &here)
                     child.send_cancellation();
@@ -50,7 +50,7 @@ void cancel_subtree(scheduler& here, task& root) noexcept {
 }
 
 void end_of_shield(scheduler& here) noexcept {
-    task& self = here.current();
+    task& self = here.running_task();
     // The children of the section are the youngest ones.
     for (auto child = self.children.rbegin(); child != self.children.rend() && child->shielded;
          ++child) {
