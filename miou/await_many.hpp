@@ -34,8 +34,8 @@ template <class... P>
 using one_of = std::variant<alternative<promised_by<P>>...>;
 
 template <std::size_t Index, class Variant, class T>
-result<Variant> consume_as(const promise<T>& finished) {
-    result<T> outcome = consume_promise(finished);
+result<Variant> reap_as(const promise<T>& finished) {
+    result<T> outcome = reap_promise(finished);
     if (outcome.has_error())
         return {boost::system::in_place_error, outcome.error()};
     if constexpr (std::is_void_v<T>)
@@ -47,12 +47,12 @@ result<Variant> consume_as(const promise<T>& finished) {
 
 /// The outcome of the promise at `chosen`, as that alternative of the variant.
 template <class... P>
-result<one_of<P...>> consume_nth(std::size_t chosen, const P&... promises) {
+result<one_of<P...>> reap_nth(std::size_t chosen, const P&... promises) {
     using variant = one_of<P...>;
     return [&]<std::size_t... Index>(std::index_sequence<Index...>) {
-        using consume = result<variant> (*)(const std::tuple<const P&...>&);
-        constexpr consume table[] = {[](const std::tuple<const P&...>& all) {
-            return consume_as<Index, variant>(std::get<Index>(all));
+        using reap = result<variant> (*)(const std::tuple<const P&...>&);
+        constexpr reap table[] = {[](const std::tuple<const P&...>& all) {
+            return reap_as<Index, variant>(std::get<Index>(all));
         }...};
         return table[chosen](std::tie(promises...));
     }(std::index_sequence_for<P...>{});
@@ -74,7 +74,7 @@ template <detail::any_promise... P>
 requires(sizeof...(P) > 1)
 result<detail::one_of<P...>> await_one(const P&... promises) {
     const std::array<detail::task*, sizeof...(P)> tasks{&promises.task()...};
-    return detail::consume_nth(detail::await_any_promise(tasks, "miou::await_one"), promises...);
+    return detail::reap_nth(detail::await_any_promise(tasks, "miou::await_one"), promises...);
 }
 
 /// `await_first` over children of different types: like `await_one`, but cancels the others, also
@@ -85,7 +85,7 @@ result<detail::one_of<P...>> await_first(const P&... promises) {
     const std::array<detail::task*, sizeof...(P)> tasks{&promises.task()...};
     const std::size_t chosen = detail::await_any_promise(tasks, "miou::await_first");
     detail::cancel_promises(tasks, tasks[chosen], "miou::await_first");
-    return detail::consume_nth(chosen, promises...);
+    return detail::reap_nth(chosen, promises...);
 }
 
 /// The range forms between two iterators.

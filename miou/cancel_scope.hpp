@@ -1,10 +1,11 @@
 // A limit on a piece of the running task.
 #pragma once
 
+#include "miou/at_end.hpp"
 #include "miou/detail/atomic.hpp"
 #include "miou/detail/inbox.hpp"
 #include "miou/detail/scope.hpp"
-#include "miou/detail/signal_state.hpp"
+#include "miou/detail/trigger_state.hpp"
 #include "miou/errors.hpp"
 
 #include <cstdint>
@@ -47,7 +48,7 @@ public:
     template <class F>
     auto run(F&& fn) {
         detail::open(scope_, "miou::local_cancel_scope::run");
-        const closing until_end{scope_};
+        const at_end close{[this] { detail::close(scope_); }};
         return detail::run_inside(scope_, std::forward<F>(fn));
     }
     /// See `cancel_scope::cancel`. On the domain of the task that runs it, while it runs; otherwise
@@ -58,11 +59,6 @@ public:
     }
 
 private:
-    struct closing {
-        detail::scope& opened;
-        ~closing() { detail::close(opened); }
-    };
-
     detail::scope scope_;
 };
 
@@ -92,7 +88,7 @@ public:
     template <class F>
     auto run(F&& fn) {
         open();
-        const closing until_end{*this};
+        const at_end end{[this] { close(); }};
         return detail::run_inside(scope_, std::forward<F>(fn));
     }
 
@@ -115,10 +111,6 @@ public:
     };
 
 private:
-    struct closing {
-        cancel_scope& opened;
-        ~closing() { opened.close(); }
-    };
     void open();
     void close() noexcept;
 
@@ -133,7 +125,7 @@ private:
     detail::atomic<state> state_ = state::fresh;
     detail::scheduler* home_ = nullptr; // once opened
     letter letter_{*this};
-    detail::signal_state arrived_;
+    detail::trigger_state arrived_;
 };
 
 } // namespace miou

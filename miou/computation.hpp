@@ -202,7 +202,7 @@ private:
 
     template <class F>
     bool complete_with(F&& make) const {
-        const auto kept = shared_; // who is signaled may destroy this handle
+        const auto kept = shared_; // whoever is signaled may destroy this handle
         if (!is_running())
             return false;
         result<T> made = make(); // outside of the guard: it may run the user's code

@@ -15,9 +15,10 @@ public:
     condition& operator=(const condition&) = delete;
 
     /// Unlocks `held` and waits for a `signal` or `broadcast`, in one step; locks it again before
-    /// it returns or throws. Throws `cancelled`; a signal that it had already been given goes to
-    /// the next one. Throws `std::system_error` (`operation_not_permitted`) unless the caller holds
-    /// `held`. Suspends; cancellable, but the locking is not. On a plain thread it blocks.
+    /// it returns or throws. Throws `cancelled`, unless it was given a signal before: then it
+    /// returns, and no signal is lost. Throws `std::system_error` (`operation_not_permitted`)
+    /// unless the caller holds `held`. Suspends; cancellable, but the locking is not. On a plain
+    /// thread it blocks.
     void wait(mutex& held);
     /// Returns as soon as `done()` holds.
     template <class Predicate>
@@ -32,9 +33,9 @@ public:
             wait(held);
     }
 
-    /// Wakes who has waited longest, if anybody. Any task or thread. Does not suspend.
+    /// Wakes whoever has waited longest, if anybody. Any task or thread. Does not suspend.
     void signal() noexcept;
-    /// Wakes all who wait.
+    /// Wakes all that wait.
     void broadcast() noexcept;
 
 private:

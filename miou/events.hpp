@@ -33,9 +33,9 @@ private:
 /// other threads send to the domain is not seen.
 /// OCaml: `Miou.events`.
 struct events {
-    /// Looks at the system and returns the suspension points to resume. `block` says that the
+    /// Polls the system and returns the suspension points to resume. `block` says that the
     /// domain has nothing else to do: wait until something happens or `interrupt` is called.
-    /// `cancelled` are the points whose task was cancelled since the last look, or the last that
+    /// `cancelled` are the points whose task was cancelled since the last call, or the last that
     /// did not throw: forget them.
     /// Runs on the domain's thread, outside of any task. An exception ends the run: its tasks are
     /// cancelled, and `select` goes on to be called while they unwind, unless it always throws.

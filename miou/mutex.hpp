@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou/detail/wait_list.hpp"
+#include "miou/domain_key.hpp"
 
 #include <functional>
 #include <mutex>
@@ -27,7 +28,7 @@ public:
     void lock();
     /// False if it is taken, by the caller too. Does not suspend.
     [[nodiscard]] bool try_lock() noexcept;
-    /// Hands the mutex to who has waited longest. Throws `std::system_error`
+    /// Hands the mutex to whoever has waited longest. Throws `std::system_error`
     /// (`operation_not_permitted`) unless the caller holds it. Does not suspend.
     void unlock();
 
@@ -41,7 +42,7 @@ public:
 private:
     friend class condition;
     bool held_by_caller() const noexcept;
-    void lock_contended(detail::identity self);
+    void lock_contended(detail::scheduler* here, detail::identity self);
     void unlock_contended(detail::identity self);
 
     //   0               free

@@ -1,4 +1,4 @@
-// Children that a task puts aside and collects when they have finished.
+// Children that a task keeps together and awaits as they finish.
 #pragma once
 
 #include "miou/detail/orphanage.hpp"
@@ -9,7 +9,7 @@
 
 namespace miou {
 
-/// Collects children that are not awaited one by one. Belongs to the first task that uses it, and
+/// Keeps children that are not awaited one by one. Belongs to the first task that uses it, and
 /// should be a local of it: when it is destroyed, the children that are left are cancelled and
 /// waited for, which breaks rule 1 unless an exception is in flight. Every operation costs the same
 /// however many children there are. OCaml: `'a Miou.orphans`.
@@ -37,18 +37,15 @@ std::optional<promise<T>> adopt(task* taken) {
     return promise<T>{static_cast<typed_task<T>*>(taken)};
 }
 
-void acquire(orphanage& o, const char* caller);
-bool wait_for_one(orphanage& owned);
-
 template <class T>
 orphanage& owned(orphans<T>& o, const char* caller) {
-    acquire(o.untyped(), caller);
+    o.untyped().acquire(caller);
     return o.untyped();
 }
 
 } // namespace detail
 
-/// `async` and `call` into `o`, which collects the child: the returned promise may be dropped.
+/// `async` and `call` into `o`, which holds the child: the returned promise may be dropped.
 /// Throws what they throw, and `std::invalid_argument` if another task owns `o`.
 /// OCaml: `Miou.async ~orphans`, `Miou.call ~orphans`.
 template <class T, class F>
@@ -83,7 +80,7 @@ template <class T>
     if (from.length.load(detail::memory_order_relaxed) == 0)
         return std::nullopt;
     return std::optional<std::optional<promise<T>>>{std::in_place,
-                                                    detail::adopt<T>(from.take_collected())};
+                                                    detail::adopt<T>(from.take_ended())};
 }
 
 /// Any child, finished or not (finished ones first), which must then be awaited or cancelled; none
@@ -102,9 +99,9 @@ template <class T>
 template <class T>
 std::optional<result<T>> get(orphans<T>& o) {
     detail::orphanage& from = detail::owned(o, "miou::get");
-    if (!detail::wait_for_one(from))
+    if (!from.wait())
         return std::nullopt;
-    return await(std::move(*detail::adopt<T>(from.take_collected())));
+    return await(std::move(*detail::adopt<T>(from.take_ended())));
 }
 
 /// The number of children in `o`, finished or not. Any thread. OCaml: `Miou.length`.

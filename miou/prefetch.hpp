@@ -1,15 +1,15 @@
-// For implementers of systems: memory that comes near before it is touched.
+// For implementers of systems: memory that is fetched into the cache before it is touched.
 #pragma once
 
 #include <cstdint>
 
 namespace miou {
 
-/// Brings `Lines` lines of the processor's cache from `address` on near, for events of your own
-/// that wake many tasks one after the other. The address need not be valid: nothing changes,
+/// Fetches `Lines` cache lines from `address` on, for events of your own that
+/// wake many tasks one after the other. The address need not be valid: nothing changes,
 /// nothing can fail. Throws nothing; any thread; does not suspend. Miou has no such function.
 ///
-/// Always in line: a call to it looks to gcc like one without effect.
+/// Always in line: a call to it is one without effect to gcc.
 template <int Lines>
 [[gnu::always_inline]] inline void prefetch_lines(std::uintptr_t address) noexcept {
     for (int line = 0; line < Lines; ++line)

@@ -104,34 +104,34 @@ struct call_options {
 namespace detail {
 
 struct orphanage;
-/// The non-template halves of the functions below. `collector` may be null.
-void check_async(const async_options& options, orphanage* collector);
-scheduler& check_call(const call_options& options, orphanage* collector);
-void start(task& made, scheduler* home, std::span<const ownership> give, orphanage* collector);
+/// The non-template halves of the functions below. `orphans` may be null.
+void check_async(const async_options& options, orphanage* orphans);
+scheduler& check_call(const call_options& options, orphanage* orphans);
+void start(task& made, scheduler* home, std::span<const ownership> give, orphanage* orphans);
 /// Waits for it on behalf of the running task; its outcome may then be read.
 void await_promise(task& child, const char* caller);
 std::size_t await_any_promise(std::span<task* const> children, const char* caller);
-void consume_task(task& child);
+void reap_task(task& child);
 void cancel_promise(task& child);
-/// All are told before the first is waited for, so that they unwind together.
+/// All are cancelled before the first is waited for, so that they unwind together.
 void cancel_promises(std::span<task* const> children, const task* kept, const char* caller);
 std::vector<scheduler*> other_domains(const char* caller);
 
 template <class F>
-promise<result_of<F>> async_with(const async_options& options, orphanage* collector, F&& fn,
+promise<result_of<F>> async_with(const async_options& options, orphanage* orphans, F&& fn,
                                  spawn_site site) {
-    check_async(options, collector);
+    check_async(options, orphans);
     promise<result_of<F>> made{make_task(std::forward<F>(fn), site)};
-    start(made.task(), nullptr, options.give, collector);
+    start(made.task(), nullptr, options.give, orphans);
     return made;
 }
 
 template <class F>
-promise<result_of<F>> call_with(const call_options& options, orphanage* collector, F&& fn,
+promise<result_of<F>> call_with(const call_options& options, orphanage* orphans, F&& fn,
                                 spawn_site site) {
-    scheduler& home = check_call(options, collector);
+    scheduler& home = check_call(options, orphans);
     promise<result_of<F>> made{make_task(std::forward<F>(fn), site)};
-    start(made.task(), &home, options.give, collector);
+    start(made.task(), &home, options.give, orphans);
     return made;
 }
 
@@ -157,8 +157,8 @@ std::vector<task*> tasks_of(Range& promises) {
 
 /// The outcome of a child that has finished; moved out only if it cannot be copied.
 template <class T>
-result<T> consume_promise(const promise<T>& finished) {
-    consume_task(finished.task());
+result<T> reap_promise(const promise<T>& finished) {
+    reap_task(finished.task());
     if constexpr (std::is_void_v<T> || std::is_copy_constructible_v<T>)
         return finished.task().outcome();
     else
@@ -266,7 +266,7 @@ template <std::ranges::forward_range Range>
 result<detail::promised_t<Range>> await_one(Range&& promises) {
     const auto chosen =
         detail::await_any_of(promises, detail::tasks_of(promises), "miou::await_one");
-    return detail::consume_promise(chosen);
+    return detail::reap_promise(chosen);
 }
 template <class T>
 result<T> await_one(std::initializer_list<promise<T>> promises) {
@@ -283,7 +283,7 @@ result<detail::promised_t<Range>> await_first(Range&& promises) {
     const std::vector<detail::task*> tasks = detail::tasks_of(promises);
     const auto chosen = detail::await_any_of(promises, tasks, "miou::await_first");
     detail::cancel_promises(tasks, &chosen.task(), "miou::await_first");
-    return detail::consume_promise(chosen);
+    return detail::reap_promise(chosen);
 }
 template <class T>
 result<T> await_first(std::initializer_list<promise<T>> promises) {

@@ -52,7 +52,7 @@ auto protect(protection cleanup, F&& fn) -> std::invoke_result_t<F> {
             } catch (...) {
                 try {
                     finally(true);
-                } catch (const finally_raised&) { // the first failure is told
+                } catch (const finally_raised&) { // the first failure is reported
                 }
                 throw;
             } finally(true);

@@ -111,14 +111,14 @@ private:
     struct node;
     using node_ptr = boost::intrusive_ptr<node>;
 
-    /// Counted, since who looks at an element keeps it and all later ones alive. `next` is written
-    /// once, under the lock; who looks reads only those that were written before.
+    /// Counted, since whoever looks at an element keeps it and all later ones alive. `next` is
+    /// written once, under the lock; a reader reads only those that were written before.
     struct node {
         T value;
         node_ptr next = {};
         detail::atomic<std::size_t> owners = 0;
 
-        /// The caller has the only path to this node. Acquire: who looked before has finished.
+        /// The caller has the only path to this node. Acquire: whoever looked before has finished.
         bool is_mine() const noexcept { return owners.load(detail::memory_order_acquire) == 1; }
 
         friend void intrusive_ptr_add_ref(node* n) noexcept {

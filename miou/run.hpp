@@ -14,8 +14,8 @@ struct run_options {
     /// How many calls that did not have to park (a read that finds data, say) a task may make
     /// before it must let others run; at least 1. `MIOU_QUANTA`, or 32.
     std::optional<int> quanta = {};
-    /// How many steps of tasks a domain makes at most between two looks at its system; at least 1.
-    /// `MIOU_POLL`, or 64. While the steps take long it looks more often, about every 100 us.
+    /// How many steps of tasks a domain makes at most between two polls of its system; at least 1.
+    /// `MIOU_POLL`, or 64. While the steps take long it polls more often, about every 100 us.
     std::optional<int> poll = {};
     /// Seeds every random choice: a run with 0 domains is reproducible. Fresh by default.
     std::optional<std::uint64_t> g = {};
@@ -28,7 +28,7 @@ struct run_options {
 
 namespace detail {
 
-/// Boots, runs `root` to its end and tears down; see run_pool for what it throws, and
+/// Boots, runs `root` to its end and tears down; see run_domains for what it throws, and
 /// `std::invalid_argument` for options and environment variables out of range.
 void run_root(run_options options, task& root);
 

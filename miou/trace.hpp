@@ -1,4 +1,4 @@
-// What the scheduler does, told as it happens.
+// What the scheduler does, reported as it happens.
 #pragma once
 
 #include "miou/uid.hpp"

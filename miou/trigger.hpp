@@ -1,11 +1,12 @@
 // The primitive of waiting: one waits, another signals, once.
 #pragma once
 
-#include "miou/detail/signal_state.hpp"
+#include "miou/detail/trigger_state.hpp"
 #include "miou/unique_function.hpp"
 
 #include <exception>
 #include <memory>
+#include <utility>
 
 namespace miou {
 namespace detail {
@@ -31,13 +32,14 @@ public:
     bool is_initial() const noexcept { return state_.is_initial(); }
     bool is_signaled() const noexcept { return state_.is_signaled(); }
 
-    /// Makes it signaled, for ever, and wakes who awaits it or runs what was attached. Any task,
-    /// any thread, a hook, a `select`; not from a POSIX signal handler. Never suspends, never
+    /// Makes it signaled, for ever, and wakes whoever awaits it or runs what was attached. Any
+    /// task, any thread, a hook, a `select`; not from a POSIX signal handler. Never suspends, never
     /// throws.
     void signal() noexcept { state_.signal(); }
 
-    /// `signal` will follow soon: brings who awaits it near, for whoever signals many one after the
-    /// other. Changes nothing. Any thread; while it is awaited, only one that will signal it.
+    /// `signal` will follow soon: fetches the waiter into the cache, for whoever signals many one
+    /// after the other. Changes nothing. Any thread; while it is awaited, only one that will signal
+    /// it.
     [[gnu::always_inline]] void prefetch() const noexcept { state_.prefetch(); }
 
     /// Waits until it is signaled. Null when it was; otherwise the cancellation of the running
@@ -47,6 +49,11 @@ public:
     /// In a task: suspends unless it was signaled; cancellable. On a plain thread: blocks. Throws
     /// `std::invalid_argument` if somebody awaits it already.
     std::exception_ptr await();
+    /// `await`, but throws the cancellation. No OCaml counterpart.
+    void await_exn() {
+        if (const std::exception_ptr cancellation = await())
+            std::rethrow_exception(cancellation);
+    }
 
     /// Runs `fn` when it is signaled, on the thread that signals, which may be any: `fn` must not
     /// throw or suspend. False, and `fn` is dropped, if it was signaled before. Throws
@@ -57,11 +64,24 @@ public:
     // that signals. Nobody awaits it.
     void wake_on_signal(detail::wakeable& w) noexcept { state_.try_wait(w); }
     // For what is made of triggers.
+    /// Waits until it is signaled, as `await` does but not cancellably.
+    void await_uncancellably();
+    /// Waits until it is signaled; null then. If the running task is cancelled before, calls
+    /// `withdraw()`, which says whether nobody will signal this any more. If so, returns the
+    /// cancellation. If not, the signal is on its way: it is awaited, not cancellably.
+    template <class F>
+    std::exception_ptr await_or(F&& withdraw) {
+        std::exception_ptr cancellation = await();
+        if (!cancellation || std::forward<F>(withdraw)())
+            return cancellation;
+        await_uncancellably();
+        return nullptr;
+    }
     /// A `what` goes while this, a part of it, is awaited.
     [[noreturn]] void destroyed_with_waiter(const char* what) const noexcept;
 
 private:
-    detail::signal_state state_;
+    detail::trigger_state state_;
 };
 
 } // namespace miou

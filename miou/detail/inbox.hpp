@@ -99,7 +99,7 @@ private:
 };
 
 /// FIFO of mails that belong to one domain.
-class mail_queue {
+class intrusive_queue {
 public:
     bool empty() const noexcept { return head_ == nullptr; }
     void push(mail& m) noexcept {

@@ -12,7 +12,7 @@ namespace miou::detail {
 class scheduler;
 
 /// The untyped half of `orphans<T>`. A child stands in one of three lists and moves from the first
-/// to one of the others when it is collected, so that nothing here depends on how many there are.
+/// to one of the others when it has ended, so that nothing here depends on how many there are.
 /// Holds one handle of each child. Owned by the first task that uses it.
 struct orphanage {
     orphanage() = default;
@@ -22,16 +22,16 @@ struct orphanage {
     ~orphanage();
 
     /// Throws `std::invalid_argument` unless the running task owns it, or is the first to use it.
-    void acquire(scheduler& here);
+    void acquire(const char* caller);
     void add(task& child) noexcept;
-    void on_collected(task& child) noexcept;
+    void on_child_ended(task& child) noexcept;
     /// One that has finished, a success if there is one, first come first served; or null. The
     /// caller takes over the handle.
-    task* take_collected() noexcept;
+    task* take_ended() noexcept;
     /// Any, finished ones first; or null.
     task* take_any() noexcept;
-    /// Waits until `take_collected` has something; false if nothing is left to wait for.
-    bool wait(scheduler& here);
+    /// Waits until `take_ended` has something; false if nothing is left to wait for.
+    bool wait();
 
     task::orphan_list running;
     task::orphan_list failed;

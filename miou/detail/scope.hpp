@@ -36,4 +36,12 @@ void cancel(scope& s) noexcept;
 /// Whether a `cancelled` that has left `s` was its own: it was cancelled, and nothing around it.
 bool is_cause(const scope& s) noexcept;
 
+/// Whether a cancellation of the running task, or of a scope that it is in, is due: its suspensions
+/// throw. For a task that is interrupted.
+bool is_due(const scheduler& here) noexcept;
+/// Wakes `t`, which lives here and does not run, if it is parked and a cancellation is due there.
+void interrupt(scheduler& here, task& t) noexcept;
+/// Whether a shield was raised in `t`, which does not run, when it was suspended.
+bool is_shielded(const task& t) noexcept;
+
 } // namespace miou::detail

@@ -1,7 +1,7 @@
 // What a syscall and its signals share.
 #pragma once
 
-#include "miou/detail/signal_state.hpp"
+#include "miou/detail/trigger_state.hpp"
 
 #include <cstdint>
 #include <string>
@@ -16,7 +16,7 @@ struct suspension {
     std::uint64_t task; // an identity
     scheduler* home;    // compared, never followed: the run may be over
     std::string name;
-    signal_state state;
+    trigger_state state;
 };
 
 } // namespace miou::detail

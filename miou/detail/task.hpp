@@ -4,7 +4,7 @@
 #include "miou/detail/atomic.hpp"
 #include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
-#include "miou/detail/signal_state.hpp"
+#include "miou/detail/trigger_state.hpp"
 #include "miou/spawn_site.hpp"
 #include "miou/uid.hpp"
 
@@ -91,28 +91,28 @@ public:
     bool woken_by_cancel = false;        // how the last park ended
     bool finishing = false;              // its function has returned or thrown
     bool is_signal_handler = false;      // rule 1 does not hold for it; its failure is logged
-    std::uint32_t live_children = 0;     // those that have not been collected
-    signal_state* waiting_on = nullptr;  // while parked on a signal
+    std::uint32_t live_children = 0;     // that have not ended
+    trigger_state* waiting_on = nullptr; // while parked on a signal
     scope* scopes = nullptr;             // the innermost one
     std::exception_ptr broken_rule;      // rule 1, seen by the destructor of a handle
     std::shared_ptr<resource> resources; // head of the list of what it owns
 
     // --- Immutable once spawned; any thread.
     scheduler* home = nullptr; // valid while the run lasts
-    task* parent = nullptr;    // valid until this task was collected; null for the root
+    task* parent = nullptr;    // valid until this task has ended and was reaped; null for the root
     std::uint64_t uid = 0;
     identity parent_identity = 0; // also when the parent is gone
     spawn_site site;
 
     // --- Parent's domain only.
-    bool collected = false; // its end has reached the parent's domain
-    bool consumed = false;  // awaited or cancelled: rule 1 is satisfied
-    bool watched = false;   // its end wakes the parent
+    bool ended = false;   // its end has reached the parent's domain
+    bool reaped = false;  // awaited or cancelled: rule 1 is satisfied
+    bool watched = false; // its end wakes the parent
     bool cancel_sent = false;
-    bool shielded = false;          // spawned while its parent was uncancellable
-    orphanage* collector = nullptr; // the orphans that it belongs to
-    list_hook sibling;              // in parent->children
-    list_hook orphan;               // in one of collector's lists
+    bool shielded = false;        // spawned while its parent was uncancellable
+    orphanage* orphans = nullptr; // the orphans that it belongs to
+    list_hook sibling;            // in parent->children
+    list_hook orphan;             // in one of the lists of `orphans`
     using sibling_list =
         intrusive::list<task, intrusive::member_hook<task, list_hook, &task::sibling>,
                         intrusive::constant_time_size<false>>;
@@ -120,9 +120,9 @@ public:
         intrusive::list<task, intrusive::member_hook<task, list_hook, &task::orphan>,
                         intrusive::constant_time_size<false>>;
 
-    sibling_list children; // Home only: all that were not consumed, finished ones included
+    sibling_list children; // Home only: all that were not reaped, ended ones included
 
-    // --- Home until the task is collected, then its parent's domain. Null: it returned a value.
+    // --- Home until `ended`, then its parent's domain. Null: it returned a value.
     std::exception_ptr error;
 
     // --- Any thread.
@@ -140,8 +140,11 @@ public:
         references_.store(references_.load(memory_order_relaxed) + in_tree, memory_order_relaxed);
     }
     void leave_tree() noexcept { drop(in_tree); }
-    void send_cancellation() noexcept { references_.fetch_add(in_mail, memory_order_relaxed); }
-    void receive_cancellation() noexcept { drop(in_mail); }
+    /// On the parent's domain; for the root, on that of the first failure. Mails the task its
+    /// cancellation, once; that mail counts as a reference.
+    void send_cancellation() noexcept;
+    /// The mail has been read.
+    void drop_cancellation() noexcept { drop(in_mail); }
 
     /// Any thread, once per park; puts the task on the run queue of its domain.
     void wake() noexcept override;

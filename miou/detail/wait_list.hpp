@@ -13,7 +13,7 @@
 
 namespace miou::detail {
 
-/// On the stack of who waits.
+/// On the stack of whoever waits.
 struct waiter {
     using hook = boost::intrusive::list_member_hook<
         boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
@@ -26,9 +26,9 @@ struct waiter {
 
 /// FIFO; leaving it from the middle costs the same as from the front.
 ///
-/// Who takes a waiter out of the list, under the guard, owes it a signal, after the guard was let
-/// go. So a waiter that was cancelled either takes itself out, and nobody will signal it; or it
-/// finds that it was taken, and waits, uncancellably, for the signal that is on its way.
+/// Whoever takes a waiter out of the list, under the guard, owes it a signal and gives that after
+/// releasing the guard. So a waiter that is cancelled finds itself either in the list and takes
+/// itself out; or taken out, with a signal on its way that it must wait for.
 class wait_list {
 public:
     using lock = std::unique_lock<spinlock>;
@@ -66,36 +66,25 @@ public:
         return first;
     }
 
-    struct outcome {
-        std::exception_ptr cancellation; // null: signaled
-        bool signaled;                   // true also for one that was cancelled too late
-    };
-    /// Waits, after a push and without the guard, until `w` was taken and signaled, or until the
-    /// running task was cancelled. `when_left` runs under the guard when it leaves by itself.
+    /// Waits, after a push and without the guard, until `w` was taken and signaled: null. If the
+    /// running task is cancelled before `w` was taken, takes `w` out, calls `when_left` under the
+    /// guard, and returns the cancellation.
     template <class F>
-    outcome wait(waiter& w, F&& when_left) {
-        std::exception_ptr cancellation = w.woken.await();
-        if (!cancellation)
-            return {nullptr, true};
-        return {std::move(cancellation), !leave(w, std::forward<F>(when_left))};
+    std::exception_ptr wait(waiter& w, F&& when_left) {
+        return w.woken.await_or([&] {
+            const lock held = guard();
+            if (!w.place.is_linked())
+                return false;
+            w.place.unlink();
+            when_left(held);
+            return true;
+        });
     }
 
 private:
     bool proves(const lock& held) const noexcept {
         return held.owns_lock() && held.mutex() == &guard_;
     }
-
-    template <class F>
-    bool leave(waiter& w, F&& when_left) {
-        if (const lock held = guard(); w.place.is_linked()) {
-            w.place.unlink();
-            when_left(held);
-            return true;
-        }
-        await_signal_on_its_way(w.woken);
-        return false;
-    }
-    static void await_signal_on_its_way(trigger& woken);
 
     spinlock guard_;
     boost::intrusive::list<waiter,

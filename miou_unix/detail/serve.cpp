@@ -122,7 +122,7 @@ std::vector<std::string> drain(miou::orphans<void>& tasks, std::chrono::duration
     detail::time_limit limit{deadline_in(grace.count()), "miou_unix::drain"};
     limit.run([&] {
         while (reap(tasks))
-            miou::detail::wait_for_one(tasks.untyped());
+            tasks.untyped().wait();
     });
     std::vector<miou::promise<void>> late;
     std::vector<std::string> names;

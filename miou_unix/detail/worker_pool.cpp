@@ -1,54 +1,19 @@
 #include "miou_unix/detail/worker_pool.hpp"
 
+#include "miou/blocked_signals.hpp"
+#include "miou/setting.hpp"
+
 #include <algorithm>
-#include <charconv>
 #include <csignal>
-#include <cstdlib>
 #include <new>
-#include <stdexcept>
 #include <string>
-#include <string_view>
 #include <system_error>
 
 namespace miou_unix::detail {
-namespace {
-
-/// The calling thread has another signal mask meanwhile.
-class signal_mask {
-public:
-    explicit signal_mask(const sigset_t& wanted) noexcept {
-        ::pthread_sigmask(SIG_SETMASK, &wanted, &before_);
-    }
-    ~signal_mask() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    signal_mask(const signal_mask&) = delete;
-    signal_mask& operator=(const signal_mask&) = delete;
-
-private:
-    sigset_t before_;
-};
-
-unsigned checked(std::string_view name, std::string_view value) {
-    constexpr unsigned most = 1024;
-    unsigned number = 0;
-    const char* const end = value.data() + value.size();
-    const auto [stopped, error] = std::from_chars(value.data(), end, number);
-    if (error != std::errc{} || stopped != end || number == 0 || number > most)
-        throw std::invalid_argument{"miou_unix::run: " + std::string{name} + " is \"" +
-                                    std::string{value} + "\", not a number from 1 to " +
-                                    std::to_string(most)};
-    return number;
-}
-
-} // namespace
-
 unsigned workers_wanted(std::optional<int> chosen) {
+    constexpr miou::detail::setting workers{"miou_unix::run", ".workers", "MIOU_WORKERS", 1, 1024};
     // They wait more than they compute.
-    unsigned wanted = std::max(4u, std::thread::hardware_concurrency());
-    if (const char* const text = std::getenv("MIOU_WORKERS"))
-        wanted = checked("MIOU_WORKERS", text);
-    if (chosen)
-        wanted = checked(".workers", std::to_string(*chosen));
-    return wanted;
+    return workers.value(chosen, std::max(4u, std::thread::hardware_concurrency()));
 }
 
 worker_pool::job::job(miou::unique_function<void()> fn)
@@ -58,7 +23,7 @@ worker_pool::job::job(miou::unique_function<void()> fn)
 
 void worker_pool::job::run() noexcept {
     try {
-        const signal_mask meanwhile{callers_mask_};
+        const miou::blocked_signals meanwhile{callers_mask_};
         fn_();
     } catch (...) {
         thrown = std::current_exception();
@@ -86,10 +51,8 @@ void worker_pool::post(job& work, const char* caller) {
 /// With the lock held. Fails only if there is no thread at all: with fewer than there might be,
 /// jobs take longer.
 void worker_pool::start_thread(const char* caller) {
-    sigset_t all;
-    ::sigfillset(&all);
     try {
-        const signal_mask inherited{all}; // signals are for the domains
+        const miou::blocked_signals inherited; // signals are for the domains
         threads_.reserve(threads_.size() + 1);
         threads_.emplace_back([this] { work(); });
         ++idle_;

@@ -71,7 +71,7 @@ public:
     fiber& operator=(const fiber&) = delete;
     ~fiber();
 
-    /// It will run soon: its saved registers come near, and the frames below which it waits.
+    /// It will run soon: fetches its saved registers and innermost frames into the cache.
     [[gnu::always_inline]] void prefetch() const noexcept { prefetch_lines<4>(context_); }
     /// Suspends the running fiber, which must be `*this`, and runs `next`. Returns when some fiber
     /// of this thread switches back.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
 
 namespace miou::detail {
 
@@ -10,5 +11,17 @@ class task;
 /// In a catch block: logs that `thrower`, of the task `of` if there is one, threw what is being
 /// handled.
 void log_exception(std::string_view thrower, const task* of = nullptr) noexcept;
+
+/// Calls `fn` and logs what it throws. Whether it returned.
+template <class F>
+bool call_and_log(std::string_view thrower, F&& fn, const task* of = nullptr) noexcept {
+    try {
+        std::forward<F>(fn)();
+        return true;
+    } catch (...) {
+        log_exception(thrower, of);
+        return false;
+    }
+}
 
 } // namespace miou::detail

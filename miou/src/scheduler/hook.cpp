@@ -7,7 +7,7 @@
 namespace miou {
 
 hook hook::add(unique_function<void()> fn) {
-    return hook{detail::scheduler::of_running_task("miou::hook::add").add_hook(std::move(fn))};
+    return hook{detail::scheduler::current("miou::hook::add").add_hook(std::move(fn))};
 }
 
 void hook::remove() const {

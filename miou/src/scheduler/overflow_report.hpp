@@ -9,12 +9,12 @@ class stack_pool;
 /// of its stack, a line on standard error names it. Then the process dies as it would have without,
 /// and its core shows the overflow.
 ///
-/// Only while SIGSEGV has its default action: who handles it has a report of his own, and none of
-/// ours. So have the sanitizers.
+/// Only while SIGSEGV has its default action: a program that handles it makes its own report. So
+/// do the sanitizers.
 class overflow_report {
 public:
-    /// What has overflowed has no room for a signal handler: the thread gets an alternate stack of
-    /// `stacks`, which must live longer, unless it has one. Throws `no_stack`.
+    /// A stack that has overflowed has no room for a signal handler. So the thread gets an alternate
+    /// stack from `stacks`, which must live longer, unless it has one. Throws `no_stack`.
     explicit overflow_report(stack_pool& stacks);
     overflow_report(const overflow_report&) = delete;
     overflow_report& operator=(const overflow_report&) = delete;

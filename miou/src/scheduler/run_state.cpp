@@ -23,7 +23,6 @@ void run_state::fail(std::exception_ptr cause) noexcept {
         failed_.store(true, memory_order_relaxed);
     }
     root.send_cancellation();
-    root.home->send(static_cast<cancel_mail&>(root));
 }
 
 } // namespace miou::detail

@@ -14,7 +14,7 @@ namespace miou::detail {
 /// The user's settings, checked.
 struct run_settings {
     std::uint32_t quanta; // calls that need not park, before others must run
-    std::uint32_t poll;   // tasks run between two looks at the system
+    std::uint32_t poll;   // tasks run between two polls of the system
     std::uint64_t seed;
     unsigned domains; // besides dom0
 };
@@ -31,7 +31,7 @@ struct run_state {
 
     /// Threads that are not of this run and are inside `scheduler::send`. The run does not end
     /// before they have left.
-    atomic<unsigned> guests = 0;
+    atomic<unsigned> foreign_senders = 0;
 
     /// Any domain. The first failure is what `run` will throw; it cancels every task.
     void fail(std::exception_ptr cause) noexcept;

@@ -1,11 +1,6 @@
 #include "miou/src/scheduler/scheduler.hpp"
 
-#include "miou/cancel_scope.hpp"
-#include "miou/detail/resource.hpp"
 #include "miou/src/report/log_exception.hpp"
-#include "miou/src/signals/posix_signals.hpp"
-#include "miou/src/tree/cancellation.hpp"
-#include "miou/src/tree/family.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -14,21 +9,17 @@
 namespace miou::detail {
 namespace {
 
-// Stacks beyond these give their memory back when the domain has nothing else to do.
-constexpr std::size_t kept_idle_fibers = 512;
-
 // In a row: then the system is given up.
 constexpr unsigned most_failed_selects = 100;
 
 // While tasks are ready: about a tenth of the shortest sleep that is of use.
-constexpr std::chrono::steady_clock::duration longest_without_look = std::chrono::microseconds{100};
+constexpr std::chrono::steady_clock::duration longest_between_polls =
+    std::chrono::microseconds{100};
 
 // About 20 us: less than the kernel takes to put a thread to sleep and to wake it again.
 constexpr int spins_before_sleep = 400;
 
 } // namespace
-
-constinit thread_local scheduler* this_scheduler = nullptr;
 
 // --- Life ----------------------------------------------------------------------------------------
 
@@ -38,17 +29,14 @@ scheduler::scheduler(run_state& run, domain_uid uid)
     , poll_countdown_{run.settings.poll}
     , quanta_{run.settings.quanta}
     , loop_{thread_}
+    , fibers_{thread_, &fiber_body, this}
     , next_uid_{static_cast<std::uint64_t>(uid.to_int())}
     // Another stream for each domain: seeds are spread by the golden ratio.
-    , random_{run.settings.seed + 0x9e3779b97f4a7c15u * next_uid_} {
-    reserve_ = &make_fiber();
-}
+    , random_{run.settings.seed + 0x9e3779b97f4a7c15u * next_uid_}
+    , steps_between_polls_{run.settings.poll} {}
 
 scheduler::~scheduler() {
-    assert(nothing_ready() && stackless_.empty() && current_ == nullptr && !reserve_in_use_);
-    while (idle_ != nullptr)
-        fiber::destroy(*std::exchange(idle_, idle_->next_idle));
-    fiber::destroy(*reserve_);
+    assert(nothing_ready() && running_ == nullptr);
 }
 
 // --- The loop ------------------------------------------------------------------------------------
@@ -57,7 +45,11 @@ void scheduler::run() noexcept {
     while (!stopping_) {
         run_hooks();
         read_inbox();
-        look_at_system();
+        refresh_tracing();
+        if (poll_countdown_ == 0)
+            poll();
+        if (nothing_ready() && !stopping_)
+            sleep();
         run_ready_tasks();
     }
 }
@@ -65,13 +57,8 @@ void scheduler::run() noexcept {
 void scheduler::run_hooks() noexcept {
     for (auto at = hooks_.begin(); at != hooks_.end();) {
         const std::shared_ptr<hook_entry> hook = *at; // a hook may remove itself
-        if (!hook->removed)
-            try {
-                hook->fn();
-            } catch (...) {
-                hook->removed = true;
-                log_exception("a hook");
-            }
+        if (!hook->removed && !call_and_log("a hook", hook->fn))
+            hook->removed = true;
         at = hook->removed ? hooks_.erase(at) : std::next(at);
     }
     hooked_ = !hooks_.empty();
@@ -83,74 +70,32 @@ bool scheduler::read_inbox() noexcept {
     mail* m = inbox_.take_all();
     const bool any = m != nullptr;
     while (m != nullptr)
-        handle(*std::exchange(m, m->next));
+        deliver(*this, *std::exchange(m, m->next));
     return any;
 }
 
-void scheduler::handle(mail& m) noexcept {
-    assert(is_here() && current_ == nullptr);
-    switch (m.kind) {
-    case mail_kind::run:
-        unpark(static_cast<task&>(static_cast<run_mail&>(m)));
-        break;
-    case mail_kind::cancel: {
-        task& subject = static_cast<task&>(static_cast<cancel_mail&>(m));
-        cancel_subtree(*this, subject);
-        subject.receive_cancellation();
-        break;
-    }
-    case mail_kind::scope:
-        static_cast<cancel_scope::letter&>(m).of.arrive();
-        break;
-    case mail_kind::finished:
-        collect(*this, static_cast<task&>(static_cast<run_mail&>(m)));
-        break;
-    case mail_kind::resource:
-        static_cast<resource&>(m).arrive();
-        break;
-    case mail_kind::signals:
-        signals_mailed_.store(false, memory_order_release);
-        run_signal_handlers(*this);
-        break;
-    case mail_kind::stop:
-        stopping_ = true;
-        break;
-    }
-}
-
-/// Steps are counted, since reading a clock costs as much as two of them. So many are counted that
-/// they are likely to take no longer than `longest_without_look`, judged by those before.
-void scheduler::plan_next_look() noexcept {
+/// Tasks are counted between two polls, since reading a clock costs as much as running two of them.
+/// Their number is chosen so that they are likely to take no longer than `longest_between_polls`,
+/// judged by those before.
+void scheduler::poll() noexcept {
+    select(false);
     const clock::time_point now = clock::now();
-    const clock::duration taken = now - std::exchange(looked_at_, now);
-    if (taken <= longest_without_look)
-        steps_between_looks_ = std::min(run_.settings.poll, 2 * steps_between_looks_);
+    const clock::duration taken = now - std::exchange(last_poll_, now);
+    if (taken <= longest_between_polls)
+        steps_between_polls_ = std::min(run_.settings.poll, 2 * steps_between_polls_);
     else
-        steps_between_looks_ = static_cast<std::uint32_t>(std::max<clock::rep>(
-            1, steps_between_looks_ * longest_without_look.count() / taken.count()));
-    poll_countdown_ = steps_between_looks_;
+        steps_between_polls_ = static_cast<std::uint32_t>(std::max<clock::rep>(
+            1, steps_between_polls_ * longest_between_polls.count() / taken.count()));
+    restart_countdown();
 }
 
-/// Without a system there is nothing to look at.
-bool scheduler::poll_is_over() noexcept {
-    look_at_tracing();
+/// Without a system there is nothing to poll.
+bool scheduler::poll_is_due() noexcept {
     if (has_system())
         return true;
-    poll_countdown_ = run_.settings.poll;
+    refresh_tracing();
+    restart_countdown();
     return false;
-}
-
-void scheduler::look_at_system() noexcept {
-    look_at_tracing();
-    if (poll_countdown_ == 0) {
-        if (has_system())
-            select(false);
-        plan_next_look();
-    }
-    if (nothing_ready() && !stopping_) {
-        trim_idle_fibers();
-        sleep();
-    }
 }
 
 void scheduler::run_ready_tasks() noexcept {
@@ -159,7 +104,7 @@ void scheduler::run_ready_tasks() noexcept {
         return;
     if (fiber& context = fiber_of(*first); &context != &loop_) {
         loop_.switch_to(context);
-        current_ = nullptr;
+        running_ = nullptr;
     }
 }
 
@@ -171,7 +116,7 @@ void scheduler::select(bool block) noexcept try {
     failed_selects_ = 0;
 } catch (...) {
     run_.fail(std::current_exception());
-    // Who is cancelled by that may need the system once more, to unwind.
+    // A task that is cancelled by that may need the system once more, to unwind.
     if (++failed_selects_ == most_failed_selects)
         events_.select = nullptr;
 }
@@ -186,14 +131,15 @@ scheduler::suspended::suspended(scheduler& in)
 }
 
 void scheduler::sleep() noexcept {
+    fibers_.trim();
     if (run_.may_spin && woken_by_mail_ && spin_until_mail())
         return;
     if (!inbox_.try_sleep())
         return;
     if (has_system()) {
         select(true);
-        looked_at_ = clock::now();
-        poll_countdown_ = steps_between_looks_;
+        last_poll_ = clock::now();
+        restart_countdown();
     } else {
         wake_token_.take();
     }
@@ -210,10 +156,11 @@ bool scheduler::spin_until_mail() const noexcept {
 }
 
 void scheduler::send(mail& m) noexcept {
-    // Another thread may end the run as soon as it has the mail: a guest keeps it from doing so.
-    const bool guest = this_scheduler == nullptr || &this_scheduler->run_ != &run_;
-    if (guest)
-        run_.guests.fetch_add(1, memory_order_relaxed); // ordered by the push that follows
+    // The run may end as soon as the mail is pushed, while this is still in here: a thread that is
+    // not of the run is counted, and the run waits for it.
+    const bool foreign = this_scheduler == nullptr || &this_scheduler->run_ != &run_;
+    if (foreign)
+        run_.foreign_senders.fetch_add(1, memory_order_relaxed); // ordered by the push that follows
     run_state& run = run_;
     if (inbox_.push(m)) {
         wake_token_.give();
@@ -224,29 +171,23 @@ void scheduler::send(mail& m) noexcept {
             run.fail(std::current_exception());
         }
     }
-    if (guest)
-        run.guests.fetch_sub(1, memory_order_release); // pairs with the wait in pool
-}
-
-void task::wake() noexcept {
-    if (this_scheduler == home)
-        home->unpark(*this);
-    else
-        home->send(static_cast<run_mail&>(*this));
+    if (foreign)
+        run.foreign_senders.fetch_sub(1,
+                                      memory_order_release); // pairs with the wait in domains.cpp
 }
 
 // --- Switching -----------------------------------------------------------------------------------
 
-std::exception_ptr scheduler::wait(signal_state& awaited) {
-    task& self = current();
+std::exception_ptr scheduler::wait(trigger_state& awaited) {
+    task& self = running_task();
     assert(self.waiting_on == nullptr);
     switch (awaited.try_wait(self)) {
-    case signal_state::wait_outcome::already_signaled:
+    case trigger_state::wait_outcome::already_signaled:
         count_call();
         return nullptr;
-    case signal_state::wait_outcome::already_awaited:
+    case trigger_state::wait_outcome::already_awaited:
         throw std::invalid_argument{"miou: somebody awaits this already"};
-    case signal_state::wait_outcome::waiting:
+    case trigger_state::wait_outcome::waiting:
         break;
     }
     if (cancellation_due() && awaited.withdraw(self)) {
@@ -272,32 +213,12 @@ void scheduler::push_cancelled(task& t) noexcept {
 }
 
 fiber& scheduler::fiber_for_new(task& t) noexcept {
-    fiber* chosen = idle_;
-    if (chosen != nullptr) {
-        idle_ = chosen->next_idle;
-        --idle_count_;
-    } else {
-        try {
-            chosen = &make_fiber();
-        } catch (...) {
-            if (reserve_in_use_) { // by another task that fails
-                stackless_.push(static_cast<run_mail&>(t));
-                return loop_;
-            }
-            if (!shortage_)
-                shortage_ = std::current_exception();
-            t.error = shortage_;
-            reserve_in_use_ = true;
-            chosen = reserve_;
-        }
-    }
     assert(starting_ == nullptr && t.context == nullptr);
+    fiber* const chosen = fibers_.take(t);
+    if (chosen == nullptr)
+        return loop_;
     starting_ = &t;
     return *chosen;
-}
-
-fiber& scheduler::make_fiber() {
-    return fiber::create(stacks_.take(), thread_, &fiber_body, this, fibers_made_++);
 }
 
 /// A fiber runs one task after the other, and is idle in between.
@@ -316,39 +237,23 @@ fiber& scheduler::run_new_tasks(fiber& self) noexcept {
         next->context = &self;
         next->budget = quanta_;
         fiber::reset_floating_point();
-        current_ = next;
+        running_ = next;
         record<trace::run_begin>(*next);
         complete(*this, *next);
-        current_ = nullptr;
-        next = &self == reserve_ || loop_is_due() ? nullptr : take();
+        running_ = nullptr;
+        next = fibers_.is_reserve(self) || loop_is_due() ? nullptr : take();
     } while (next != nullptr && next->context == nullptr);
-    keep_idle(self);
+    if (run_mail* const waited = fibers_.give_back(self)) [[unlikely]]
+        ready_.push(*waited);
     return next ? *next->context : loop_;
-}
-
-void scheduler::keep_idle(fiber& finished) noexcept {
-    if (mail* const waiting = stackless_.pop())
-        ready_.push(*waiting);
-    if (&finished == reserve_) {
-        reserve_in_use_ = false;
-        return;
-    }
-    finished.next_idle = idle_;
-    idle_ = &finished;
-    ++idle_count_;
-}
-
-void scheduler::trim_idle_fibers() noexcept {
-    for (; idle_count_ > kept_idle_fibers; --idle_count_)
-        stacks_.give_back(fiber::destroy(*std::exchange(idle_, idle_->next_idle)));
 }
 
 // --- Boot and shutdown, hooks --------------------------------------------------------------------
 
 void scheduler::enter(unique_function<events(domain_uid)>& make_events) {
-    overflows_.emplace(stacks_);
+    overflows_.emplace(fibers_.stacks());
     entered_from_ = std::exchange(this_scheduler, this);
-    look_at_tracing();
+    refresh_tracing();
     try {
         if (make_events)
             events_ = make_events(uid_);
@@ -361,12 +266,8 @@ void scheduler::enter(unique_function<events(domain_uid)>& make_events) {
 
 void scheduler::leave() noexcept {
     read_inbox(); // cancellations that came too late hold references
-    try {
-        if (events_.finaliser)
-            events_.finaliser();
-    } catch (...) {
-        log_exception("events.finaliser");
-    }
+    if (events_.finaliser)
+        call_and_log("events.finaliser", events_.finaliser);
     events_ = {};
     this_scheduler = entered_from_;
     overflows_.reset();

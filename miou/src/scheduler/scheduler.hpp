@@ -1,8 +1,10 @@
 // One domain: its run queue, its loop, its fibers.
 #pragma once
 
+#include "miou/at_end.hpp"
 #include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
+#include "miou/detail/scope.hpp"
 #include "miou/detail/task.hpp"
 #include "miou/domain_key.hpp"
 #include "miou/errors.hpp"
@@ -10,12 +12,12 @@
 #include "miou/prefetch.hpp"
 #include "miou/src/fiber/fiber.hpp"
 #include "miou/src/scheduler/block_pool.hpp"
+#include "miou/src/scheduler/fiber_supply.hpp"
 #include "miou/src/scheduler/overflow_report.hpp"
 #include "miou/src/scheduler/random.hpp"
 #include "miou/src/scheduler/run_state.hpp"
 #include "miou/src/scheduler/tracing.hpp"
 #include "miou/src/scheduler/wake_token.hpp"
-#include "miou/src/tree/cancellation.hpp"
 
 #include <cassert>
 #include <chrono>
@@ -28,6 +30,13 @@
 
 namespace miou::detail {
 
+// Supplied by the floors above.
+/// Does what `m` says, which was sent to `here`.
+void deliver(scheduler& here, mail& m) noexcept;
+/// The whole run of a task on its fiber: the function, the rules, the unwinding of what is left of
+/// its subtree, its resources, and the message to its parent.
+void complete(scheduler& here, task& self) noexcept;
+
 struct hook_entry {
     unique_function<void()> fn;
     scheduler* home;
@@ -37,7 +46,7 @@ struct hook_entry {
 /// The scheduler of one domain. Everything here but `send` belongs to the domain's own thread.
 ///
 /// Fibers switch to each other directly: the one that parks takes the next task from the run queue
-/// and jumps to it. Only when there is none, or when something else is due (mail, hooks, a look at
+/// and jumps to it. Only when there is none, or when something else is due (mail, hooks, a poll of
 /// the system), control comes back to `run`, the loop on the thread's own stack.
 class scheduler {
     using clock = std::chrono::steady_clock;
@@ -78,6 +87,10 @@ public:
     void run() noexcept;
     /// From any domain of the run, once.
     void stop() noexcept { send(stop_mail_); }
+    /// The mail of `stop` has come.
+    void leave_loop() noexcept { stopping_ = true; }
+    /// The mail of `notify_of_signals` has come.
+    void take_signals_mail() noexcept { signals_mailed_.store(false, memory_order_release); }
     /// Runs the finaliser of the events and gives the thread back.
     void leave() noexcept;
 
@@ -85,19 +98,19 @@ public:
 
     /// The scheduler of the running task; throws `outside_of_task` naming `caller` if there is
     /// none.
-    static scheduler& of_running_task(const char* caller) {
-        if (scheduler* const here = of_running_task_or_null()) [[likely]]
+    static scheduler& current(const char* caller) {
+        if (scheduler* const here = current_or_null()) [[likely]]
             return *here;
         refuse_outside_of_task(caller);
     }
     /// Null outside of tasks.
-    static scheduler* of_running_task_or_null() noexcept {
-        return this_scheduler != nullptr && this_scheduler->current_ != nullptr ? this_scheduler
+    static scheduler* current_or_null() noexcept {
+        return this_scheduler != nullptr && this_scheduler->running_ != nullptr ? this_scheduler
                                                                                 : nullptr;
     }
-    task& current() const noexcept {
-        assert(is_here() && current_ != nullptr);
-        return *current_;
+    task& running_task() const noexcept {
+        assert(is_here() && running_ != nullptr);
+        return *running_;
     }
     /// On the domain's own thread, and not in a run that is nested in this one.
     bool is_here() const noexcept { return this_scheduler == this; }
@@ -107,17 +120,13 @@ public:
         for (const scheduler* each = this; each != nullptr; each = each->entered_from_)
             if (const fiber* const running = each->thread_.entered;
                 running != nullptr && running->has_overflown_at(address))
-                return each->current_;
+                return each->running_;
         return nullptr;
     }
     /// Calls `fn`, which may do nothing that needs a task, from the running task.
     template <class F>
     void outside_of_tasks(F&& fn) {
-        struct pause {
-            scheduler& here;
-            task* const self = std::exchange(here.current_, nullptr);
-            ~pause() { here.current_ = self; }
-        } const until_return{*this};
+        const at_end restore{[this, self = std::exchange(running_, nullptr)] { running_ = self; }};
         std::forward<F>(fn)();
     }
 
@@ -147,7 +156,11 @@ public:
     bool park(task::parking why) noexcept;
     bool park_on_children() noexcept { return park(task::parking::on_children); }
     /// Parks the running task on a signal; null when it came, else the cancellation.
-    std::exception_ptr wait(signal_state& awaited);
+    std::exception_ptr wait(trigger_state& awaited);
+    void wait_uncancellably(trigger_state& awaited) {
+        const shield until_signaled{running_task()};
+        wait(awaited);
+    }
     /// Goes to the end of the run queue.
     void reschedule() noexcept;
 
@@ -155,9 +168,9 @@ public:
     const std::exception_ptr& cancellation() const noexcept { return cancellation_; }
     /// A cancellation is due: the task or a scope that it is in was cancelled, and no shield was
     /// raised inside of that.
-    bool cancellation_due() const noexcept { return current_->interrupted && is_due(*this); }
+    bool cancellation_due() const noexcept { return running_->interrupted && is_due(*this); }
     /// By an uncancellable section, or by a destructor that runs during unwinding.
-    bool shielded() const noexcept { return current_->shields != 0 || exceptions_in_flight() != 0; }
+    bool shielded() const noexcept { return running_->shields != 0 || exceptions_in_flight() != 0; }
     unsigned exceptions_in_flight() const noexcept { return thread_.exceptions->uncaught; }
     /// Throws `cancelled` if it is due, after others had their turn: a loop that swallows it can
     /// not starve them.
@@ -176,13 +189,20 @@ public:
     }
     bool is_traced() const noexcept { return traces_compiled_in && traced_; }
     /// A reporter that was set on another domain is not seen before this.
-    void look_at_tracing() noexcept { traced_ = tracing.load(memory_order_relaxed); }
+    void refresh_tracing() noexcept { traced_ = tracing.load(memory_order_relaxed); }
 
     /// Counts a call that did not have to park; when the budget is used up, others run. Does not
     /// throw.
     void count_call() noexcept {
-        if (current_->budget-- == 0) [[unlikely]]
+        if (running_->budget-- == 0) [[unlikely]]
             budget_used_up();
+    }
+    /// The same for whoever calls. Returns its scheduler, or null outside of tasks.
+    static scheduler* count_call_of_caller() noexcept {
+        scheduler* const here = current_or_null();
+        if (here != nullptr)
+            here->count_call();
+        return here;
     }
     /// The same before a call of input or output: one that succeeds again and again must not keep a
     /// cancelled task.
@@ -193,7 +213,7 @@ public:
 
     random_stream& random() noexcept { return random_; }
     bool has_system() const noexcept { return static_cast<bool>(events_.select); }
-    /// The running task is about to suspend: while one lives, `forget` has memory for it.
+    /// The running task is about to suspend: while one lives, `report_cancelled` has memory for it.
     class suspended {
     public:
         explicit suspended(scheduler& in);
@@ -201,7 +221,9 @@ public:
         suspended(const suspended&) = delete;
         suspended& operator=(const suspended&) = delete;
         /// The system will be told that this syscall of the task was cancelled.
-        void forget(syscall_uid uid) const noexcept { here_.cancelled_syscalls_.push_back(uid); }
+        void report_cancelled(syscall_uid uid) const noexcept {
+            here_.cancelled_syscalls_.push_back(uid);
+        }
 
     private:
         scheduler& here_;
@@ -213,8 +235,8 @@ public:
     identity identity_of(const task& t) const noexcept { return run_.identity_base + (t.uid << 1); }
     /// `this_identity`, in line.
     static identity identity_of_caller() noexcept {
-        if (const scheduler* const here = of_running_task_or_null()) [[likely]]
-            return here->identity_of(*here->current_);
+        if (const scheduler* const here = current_or_null()) [[likely]]
+            return here->identity_of(*here->running_);
         return identity_of_thread();
     }
 
@@ -222,11 +244,10 @@ private:
     // The loop's phases, and what they consist of.
     void run_hooks() noexcept;
     bool read_inbox() noexcept; // whether there was something
-    void look_at_system() noexcept;
-    void run_ready_tasks() noexcept;
-    void handle(mail& m) noexcept;
-    void select(bool block) noexcept;
+    void poll() noexcept;
     void sleep() noexcept;
+    void run_ready_tasks() noexcept;
+    void select(bool block) noexcept;
     bool spin_until_mail() const noexcept;
 
     // Switching.
@@ -236,16 +257,13 @@ private:
     fiber& next_fiber() noexcept;
     fiber& fiber_of(task& t) noexcept;
     fiber& fiber_for_new(task& t) noexcept;
-    fiber& make_fiber();
     static task& task_of(mail& queued) noexcept {
         return static_cast<task&>(static_cast<run_mail&>(queued));
     }
     task* take() noexcept;
-    void keep_idle(fiber& finished) noexcept;
-    void trim_idle_fibers() noexcept;
     bool loop_is_due() noexcept;
-    bool poll_is_over() noexcept;
-    void plan_next_look() noexcept;
+    bool poll_is_due() noexcept;
+    void restart_countdown() noexcept { poll_countdown_ = steps_between_polls_; }
     [[gnu::noinline]] void budget_used_up() noexcept; // the caller needs no frame for it
     [[noreturn]] static void refuse_outside_of_task(const char* caller);
     bool nothing_ready() const noexcept { return ready_.empty() && urgent_.empty(); }
@@ -254,27 +272,20 @@ private:
     const domain_uid uid_;
 
     // The run queues. A task is in at most one, and then in no inbox.
-    mail_queue urgent_; // woken by a cancellation
-    mail_queue ready_;
-    task* current_ = nullptr;      // null while the loop runs
-    std::uint32_t poll_countdown_; // steps until the next look at the system
+    intrusive_queue urgent_; // woken by a cancellation
+    intrusive_queue ready_;
+    task* running_ = nullptr;      // null while the loop runs
+    std::uint32_t poll_countdown_; // steps until the next poll
     const std::uint32_t quanta_;
     bool hooked_ = false; // there are hooks
-    bool traced_ = false; // there was a reporter, at the last look
+    bool traced_ = false; // there was a reporter, when `refresh_tracing` was last called
     bool stopping_ = false;
 
     fiber_thread thread_;
-    fiber loop_;            // the context of `run`
-    fiber* idle_ = nullptr; // warm fibers, most recently used first
-    std::size_t idle_count_ = 0;
-    fiber* reserve_ = nullptr; // for the failure of tasks for which there is no stack
-    bool reserve_in_use_ = false;
-    std::exception_ptr shortage_; // one for all of them: there may be no memory for more
-    mail_queue stackless_;        // tasks that wait for a fiber, the reserve being in use
-    task* starting_ = nullptr;    // handed to the fiber that is switched to for a new task
-    unsigned fibers_made_ = 0;
+    fiber loop_; // the context of `run`
+    fiber_supply fibers_;
+    task* starting_ = nullptr;   // handed to the fiber that is switched to for a new task
     bool woken_by_mail_ = false; // how the last sleep ended: spin before the next one
-    stack_pool stacks_;
     block_pool blocks_;
     // One for all tasks; one a domain, lest domains fight for its count.
     const std::exception_ptr cancellation_ = std::make_exception_ptr(cancelled{});
@@ -283,8 +294,8 @@ private:
     random_stream random_;
 
     events events_;
-    std::uint32_t steps_between_looks_ = 1; // at most `.poll`; fewer while steps take long
-    clock::time_point looked_at_;
+    std::uint32_t steps_between_polls_; // at most `.poll`; fewer while steps take long
+    clock::time_point last_poll_;
     unsigned failed_selects_ = 0;                 // in a row
     std::size_t suspended_ = 0;                   // tasks
     std::vector<syscall_uid> cancelled_syscalls_; // has room for so many more
@@ -303,7 +314,7 @@ private:
 
 [[gnu::always_inline]] inline bool scheduler::loop_is_due() noexcept {
     if (--poll_countdown_ == 0) [[unlikely]]
-        if (poll_is_over())
+        if (poll_is_due())
             return true;
     return inbox_.has_mail() || hooked_;
 }
@@ -341,29 +352,29 @@ private:
 }
 
 [[gnu::always_inline]] inline void scheduler::switch_away() noexcept {
-    task& self = *current_;
+    task& self = *running_;
     assert(is_here() && self.context != nullptr && self.context == thread_.entered);
     self.budget = quanta_;
     if (fiber& next = next_fiber(); &next != self.context) {
         self.context->switch_to(next);
-        current_ = &self;
+        running_ = &self;
     }
     record<trace::run_begin>(self);
 }
 
 inline bool scheduler::park(task::parking why) noexcept {
-    record<trace::await, trace::run_end>(*current_);
-    assert(current_->parked == task::parking::none && why != task::parking::none);
-    current_->parked = why;
-    current_->woken_by_cancel = false;
+    record<trace::await, trace::run_end>(*running_);
+    assert(running_->parked == task::parking::none && why != task::parking::none);
+    running_->parked = why;
+    running_->woken_by_cancel = false;
     switch_away();
-    assert(current_->parked == task::parking::none);
-    return current_->woken_by_cancel;
+    assert(running_->parked == task::parking::none);
+    return running_->woken_by_cancel;
 }
 
 inline void scheduler::reschedule() noexcept {
-    record<trace::yield, trace::run_end>(*current_);
-    push(*current_);
+    record<trace::yield, trace::run_end>(*running_);
+    push(*running_);
     switch_away();
 }
 

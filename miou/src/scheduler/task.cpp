@@ -18,6 +18,20 @@ void task::operator delete(void* block, std::size_t size) noexcept {
         block_pool::to_heap(block);
 }
 
+void task::wake() noexcept {
+    if (this_scheduler == home)
+        home->unpark(*this);
+    else
+        home->send(static_cast<run_mail&>(*this));
+}
+
+void task::send_cancellation() noexcept {
+    if (std::exchange(cancel_sent, true))
+        return;
+    references_.fetch_add(in_mail, memory_order_relaxed);
+    home->send(static_cast<cancel_mail&>(*this));
+}
+
 std::string task::describe() const {
     std::string text;
     describe([](void* to, std::string_view piece) { *static_cast<std::string*>(to) += piece; },

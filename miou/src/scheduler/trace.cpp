@@ -38,7 +38,7 @@ std::shared_ptr<reporter> replace(std::shared_ptr<reporter> fn) {
 thread_local bool reporting = false;
 
 void call(reporter& fn, const trace::event& e) {
-    if (scheduler* const here = scheduler::of_running_task_or_null())
+    if (scheduler* const here = scheduler::current_or_null())
         here->outside_of_tasks([&] { fn(e); });
     else
         fn(e);
@@ -57,12 +57,8 @@ void report(const trace::event& e) noexcept {
     if (!fn)
         return;
     reporting = true;
-    try {
-        call(*fn, e);
-    } catch (...) {
+    if (!call_and_log("a trace reporter", [&] { call(*fn, e); }))
         replace(nullptr);
-        log_exception("a trace reporter");
-    }
     reporting = false;
 }
 
@@ -121,7 +117,7 @@ std::ostream& operator<<(std::ostream& out, const event& e) {
 void set_reporter(unique_function<void(const event&)> fn) {
     detail::replace(fn ? std::make_shared<detail::reporter>(std::move(fn)) : nullptr);
     if (detail::this_scheduler != nullptr)
-        detail::this_scheduler->look_at_tracing();
+        detail::this_scheduler->refresh_tracing();
 }
 
 void trace(const event& e) {

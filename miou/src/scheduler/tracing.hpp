@@ -14,7 +14,7 @@ inline constexpr bool traces_compiled_in = false;
 inline constexpr bool traces_compiled_in = true;
 #endif
 
-/// Whether there is a reporter. Relaxed; the domains look at it now and then.
+/// Whether there is a reporter. Relaxed; each domain reads it now and then.
 extern constinit atomic<bool> tracing;
 
 /// Passes `e` to the reporter.
@@ -22,7 +22,7 @@ void report(const trace::event& e) noexcept;
 
 /// Tasks and resources stand in events by their numbers.
 template <class Field>
-auto told_of(const Field& field) {
+auto field_value(const Field& field) {
     if constexpr (requires { field.number(); })
         return field.number();
     else
@@ -31,7 +31,7 @@ auto told_of(const Field& field) {
 
 template <class... Events, class... Fields>
 [[gnu::cold, gnu::noinline]] void report_made(const Fields&... fields) noexcept try {
-    (report(Events{told_of(fields)...}), ...);
+    (report(Events{field_value(fields)...}), ...);
 } catch (...) { // some have text
     logs::write(logs::level::error, "no memory for an event of the trace");
 }

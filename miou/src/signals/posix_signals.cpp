@@ -19,12 +19,12 @@
 
 #include "miou/src/signals/posix_signals.hpp"
 
+#include "miou/blocked_signals.hpp"
 #include "miou/detail/atomic.hpp"
 #include "miou/errors.hpp"
 #include "miou/logs.hpp"
 #include "miou/src/scheduler/scheduler.hpp"
-#include "miou/src/tree/family.hpp"
-#include "miou/sys_signal.hpp"
+#include "miou/src/tree/children.hpp"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -41,8 +41,7 @@
 #include <system_error>
 #include <utility>
 
-namespace miou {
-namespace detail {
+namespace miou::detail {
 namespace {
 
 using function_ptr = std::shared_ptr<signal_behavior::function>;
@@ -59,18 +58,6 @@ static void count_delivery(int number) {
     ::sem_post(&posted);
     errno = saved;
 }
-}
-
-struct sigaction action_of(void (*what)(int), int flags = 0) noexcept {
-    struct sigaction action = {};
-    action.sa_handler = what;
-    action.sa_flags = flags;
-    ::sigemptyset(&action.sa_mask);
-    return action;
-}
-
-bool does(const struct sigaction& action, void (*what)(int)) noexcept {
-    return !(action.sa_flags & SA_SIGINFO) && action.sa_handler == what;
 }
 
 /// Throws for a number that is no signal or cannot be handled: to set it cannot fail after that.
@@ -319,9 +306,7 @@ private:
         int error = cannot_follow_forks_;
         if (error == 0) {
             stopping_.store(false, memory_order_relaxed);
-            sigset_t all, before;
-            ::sigfillset(&all);
-            ::pthread_sigmask(SIG_SETMASK, &all, &before); // inherited: signals go to others
+            const blocked_signals inherited; // signals are for other threads
             error = ::pthread_create(
                 &thread_, nullptr,
                 [](void*) -> void* {
@@ -329,7 +314,6 @@ private:
                     return nullptr;
                 },
                 nullptr);
-            ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
         }
         if (error != 0)
             throw std::system_error{
@@ -432,30 +416,12 @@ void restore_signals(scheduler& dom0) noexcept {
     signal_table::instance().restore(dom0);
 }
 
-} // namespace detail
-
-bool signal_behavior::is_default() const noexcept {
-    return !fn_ && detail::does(action_, SIG_DFL);
-}
-bool signal_behavior::is_ignore() const noexcept {
-    return !fn_ && detail::does(action_, SIG_IGN);
+signal_behavior set_signal(int number, const signal_behavior& wanted, scheduler& dom0) {
+    return signal_table::instance().set(number, dom0, wanted);
 }
 
-signal_behavior signal_default() noexcept {
-    return signal_behavior{detail::action_of(SIG_DFL)};
-}
-signal_behavior signal_ignore() noexcept {
-    return signal_behavior{detail::action_of(SIG_IGN)};
+signal_behavior set_signal_outside_of_tasks(int number, const signal_behavior& wanted) {
+    return signal_table::instance().set_outside_of_tasks(number, wanted);
 }
 
-signal_behavior sys_signal(int number, signal_behavior behavior) {
-    detail::signal_table& table = detail::signal_table::instance();
-    if (const detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
-        return table.set(number, *here->run_of().domains[0], behavior);
-    if (behavior.run() != 0)
-        throw outside_of_task{"miou::sys_signal: a function of a run was given back outside of a "
-                              "task"};
-    return table.set_outside_of_tasks(number, behavior);
-}
-
-} // namespace miou
+} // namespace miou::detail

@@ -1,6 +1,8 @@
 // From the POSIX handler to a task on dom0.
 #pragma once
 
+#include "miou/sys_signal.hpp"
+
 namespace miou::detail {
 
 class scheduler;
@@ -14,5 +16,22 @@ void run_signal_handlers(scheduler& dom0) noexcept;
 
 /// At the end of a run: the signals that still have a function of it get back what they had.
 void restore_signals(scheduler& dom0) noexcept;
+
+/// `sys_signal`, in a task of the run of `dom0`.
+signal_behavior set_signal(int number, const signal_behavior& wanted, scheduler& dom0);
+/// `sys_signal`, elsewhere.
+signal_behavior set_signal_outside_of_tasks(int number, const signal_behavior& wanted);
+
+inline struct sigaction action_of(void (*what)(int), int flags = 0) noexcept {
+    struct sigaction action = {};
+    action.sa_handler = what;
+    action.sa_flags = flags;
+    ::sigemptyset(&action.sa_mask);
+    return action;
+}
+
+inline bool does(const struct sigaction& action, void (*what)(int)) noexcept {
+    return !(action.sa_flags & SA_SIGINFO) && action.sa_handler == what;
+}
 
 } // namespace miou::detail

@@ -1,6 +1,5 @@
 #include "miou/computation.hpp"
 
-#include "miou/promise.hpp"
 #include "miou/src/scheduler/scheduler.hpp"
 
 #include <thread>
@@ -8,7 +7,8 @@
 namespace miou::detail {
 
 // Signaling a trigger may run the user's code, so it is done without the guard. What was taken out
-// and is not signaled yet stands in `signaling_`; who detaches waits until it is not his any more.
+// and is not signaled yet stands in `signaling_`; whoever detaches that trigger waits until it is
+// signaled.
 
 void completion::signal_all(std::unique_lock<spinlock>& held) noexcept {
     completer_ = this_identity();
@@ -78,8 +78,7 @@ void completion::drop_signaled() {
 
 std::exception_ptr completion::wait() {
     if (is_complete()) {
-        if (scheduler* const here = scheduler::of_running_task_or_null())
-            here->count_call();
+        scheduler::count_call_of_caller();
         return nullptr;
     }
     require_that_caller_may_wait("miou::computation::await");
@@ -87,13 +86,7 @@ std::exception_ptr completion::wait() {
     attachment mine{&completed, {}};
     if (!add(mine))
         return nullptr;
-    std::exception_ptr cancellation = completed.await();
-    if (!cancellation)
-        return nullptr;
-    if (remove(mine))
-        return cancellation;
-    uncancellable([&] { completed.await(); }); // the signal is on its way
-    return nullptr;
+    return completed.await_or([&] { return remove(mine); });
 }
 
 cancel_on_completion::cancel_on_completion(completion& of, cancel_scope& scope) noexcept

@@ -16,8 +16,8 @@ namespace {
 
 void lock_again(mutex& m) {
     std::optional<detail::shield> until_locked;
-    if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
-        until_locked.emplace(here->current());
+    if (detail::scheduler* const here = detail::scheduler::current_or_null())
+        until_locked.emplace(here->running_task());
     m.lock();
 }
 
@@ -30,13 +30,11 @@ void condition::wait(mutex& held) {
     detail::waiter me;
     waiters_.push(waiters_.guard(), me);
     held.unlock();
-    const auto outcome = waiters_.wait(me, [](const detail::wait_list::lock&) {});
+    const std::exception_ptr cancellation =
+        waiters_.wait(me, [](const detail::wait_list::lock&) {});
     lock_again(held);
-    if (outcome.cancellation) {
-        if (outcome.signaled)
-            signal();
-        std::rethrow_exception(outcome.cancellation);
-    }
+    if (cancellation)
+        std::rethrow_exception(cancellation);
 }
 
 void condition::wait(std::unique_lock<mutex>& held) {
@@ -52,7 +50,7 @@ void condition::signal() noexcept {
 }
 
 void condition::broadcast() noexcept {
-    // All that wait now, and none that waits again. Who is woken may destroy this condition.
+    // All that wait now, and none that waits again. Whoever is woken may destroy this condition.
     detail::waiter* each = waiters_.pop_all(waiters_.guard());
     while (each != nullptr)
         std::exchange(each, each->next)->woken.signal();

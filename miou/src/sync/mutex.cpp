@@ -13,26 +13,18 @@ using detail::memory_order_acquire;
 using detail::memory_order_relaxed;
 using detail::memory_order_release;
 
-void throw_if_cancelled() {
-    if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
-        if (here->cancellation_due())
-            throw cancelled{};
-}
-
 } // namespace
 
 // Every acquire below pairs with the release of the unlock, or of the hand-over, before it; a
 // hand-over is seen by the new owner through its trigger.
 
 void mutex::lock() {
-    detail::scheduler* const here = detail::scheduler::of_running_task_or_null();
-    if (here != nullptr)
-        here->count_call();
+    detail::scheduler* const here = detail::scheduler::count_call_of_caller();
     const detail::identity self =
-        here != nullptr ? here->identity_of(here->current()) : detail::identity_of_thread();
+        here != nullptr ? here->identity_of(here->running_task()) : detail::identity_of_thread();
     detail::identity seen = 0;
     if (!word_.compare_exchange_strong(seen, self, memory_order_acquire, memory_order_relaxed))
-        lock_contended(self);
+        lock_contended(here, self);
 }
 
 bool mutex::try_lock() noexcept {
@@ -53,8 +45,9 @@ bool mutex::held_by_caller() const noexcept {
            detail::scheduler::identity_of_caller();
 }
 
-void mutex::lock_contended(detail::identity self) {
-    detail::require_that_caller_may_wait("miou::mutex::lock");
+void mutex::lock_contended(detail::scheduler* here, detail::identity self) {
+    if (here == nullptr)
+        detail::require_that_caller_may_wait("miou::mutex::lock");
     detail::waiter me;
     me.who = self;
     {
@@ -76,21 +69,17 @@ void mutex::lock_contended(detail::identity self) {
         }
         waiters_.push(held, me);
     }
-    const auto outcome = waiters_.wait(me, [&](const detail::wait_list::lock& held) {
-        if (waiters_.empty(held))
-            word_.fetch_and(~contended, memory_order_relaxed);
-    });
-    // A task that was cancelled never keeps the lock, even if it was handed over meanwhile.
-    if (outcome.cancellation) {
-        if (outcome.signaled)
-            unlock();
-        std::rethrow_exception(outcome.cancellation);
-    }
-    try {
-        throw_if_cancelled();
-    } catch (...) {
+    const std::exception_ptr cancellation =
+        waiters_.wait(me, [&](const detail::wait_list::lock& held) {
+            if (waiters_.empty(held))
+                word_.fetch_and(~contended, memory_order_relaxed);
+        });
+    if (cancellation)
+        std::rethrow_exception(cancellation);
+    // A cancelled task does not keep the lock, even if it was handed over before.
+    if (here != nullptr && here->cancellation_due()) {
         unlock();
-        throw;
+        throw cancelled{};
     }
 }
 
@@ -109,8 +98,8 @@ void mutex::unlock_contended(detail::identity self) {
         }
         if (next != nullptr)
             return next->woken.signal();
-        // Who waited was cancelled. The guard must be let go before the mutex is: the next owner
-        // may destroy it.
+        // All that waited were cancelled. The guard must be released before the mutex: the next
+        // owner may destroy both.
         detail::identity seen = self;
         if (word_.compare_exchange_strong(seen, 0, memory_order_release, memory_order_relaxed))
             return;

@@ -13,7 +13,7 @@
 namespace miou {
 namespace {
 
-using detail::signal_state;
+using detail::trigger_state;
 
 /// A plain thread that blocks. The waker lets go of the mutex last: the thread, which needs it to
 /// return, cannot destroy this before.
@@ -35,18 +35,14 @@ private:
     bool woken_ = false;
 };
 
-/// Owned by the trigger until it is signaled, then by who signals.
+/// Owned by the trigger until it is signaled, then by whoever signals.
 class attached_function final : public detail::wakeable {
 public:
     explicit attached_function(unique_function<void()> fn)
         : fn_{std::move(fn)} {}
     void wake() noexcept override {
         const std::unique_ptr<attached_function> self{this};
-        try {
-            fn_();
-        } catch (...) {
-            detail::log_exception("a function attached to a trigger");
-        }
+        detail::call_and_log("a function attached to a trigger", fn_);
     }
 
 private:
@@ -57,14 +53,14 @@ private:
     throw std::invalid_argument{"miou::trigger: somebody awaits it already"};
 }
 
-[[gnu::noinline]] void block_thread_on(signal_state& state) { // `await` of a task needs no frame
+[[gnu::noinline]] void block_thread_on(trigger_state& state) { // `await` of a task needs no frame
     blocked_thread self;
     switch (state.try_wait(self)) {
-    case signal_state::wait_outcome::already_signaled:
+    case trigger_state::wait_outcome::already_signaled:
         return;
-    case signal_state::wait_outcome::already_awaited:
+    case trigger_state::wait_outcome::already_awaited:
         already_awaited();
-    case signal_state::wait_outcome::waiting:
+    case trigger_state::wait_outcome::waiting:
         self.block();
     }
 }
@@ -73,7 +69,7 @@ private:
 
 void detail::require_that_caller_may_wait(const char* caller) {
     if (this_scheduler != nullptr)
-        scheduler::of_running_task(caller);
+        scheduler::current(caller);
 }
 
 trigger::~trigger() {
@@ -99,21 +95,28 @@ void trigger::destroyed_with_waiter(const char* what) const noexcept {
 }
 
 std::exception_ptr trigger::await() {
-    if (detail::scheduler* const here = detail::scheduler::of_running_task_or_null())
+    if (detail::scheduler* const here = detail::scheduler::current_or_null())
         return here->wait(state_);
     detail::require_that_caller_may_wait("miou::trigger::await");
     block_thread_on(state_);
     return nullptr;
 }
 
+void trigger::await_uncancellably() {
+    if (detail::scheduler* const here = detail::scheduler::current_or_null())
+        here->wait_uncancellably(state_);
+    else
+        await();
+}
+
 bool trigger::on_signal(unique_function<void()> fn) {
     auto attached = std::make_unique<attached_function>(std::move(fn));
     switch (state_.try_wait(*attached)) {
-    case signal_state::wait_outcome::already_signaled:
+    case trigger_state::wait_outcome::already_signaled:
         return false;
-    case signal_state::wait_outcome::already_awaited:
+    case trigger_state::wait_outcome::already_awaited:
         already_awaited();
-    case signal_state::wait_outcome::waiting:
+    case trigger_state::wait_outcome::waiting:
         break;
     }
     // From here on it may be signaled, and gone, at any time.

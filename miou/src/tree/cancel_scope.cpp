@@ -8,7 +8,7 @@ using detail::memory_order_acq_rel;
 using detail::memory_order_acquire;
 
 void cancel_scope::open() {
-    home_ = &detail::scheduler::of_running_task("miou::cancel_scope::run");
+    home_ = &detail::scheduler::current("miou::cancel_scope::run");
     detail::open(scope_, "miou::cancel_scope::run");
     // Release pairs with the acquire in `cancel`: whoever finds it opened finds its home, too.
     state seen = state::fresh;
@@ -45,10 +45,8 @@ void cancel_scope::close() noexcept {
     state seen = state::opened;
     if (!state_.compare_exchange_strong(seen, state::closed, memory_order_acq_rel,
                                         memory_order_acquire)) {
-        if (!scope_.cancelled) { // the mail refers to this
-            const detail::shield until_arrival{home_->current()};
-            home_->wait(arrived_);
-        }
+        if (!scope_.cancelled) // the mail refers to this
+            home_->wait_uncancellably(arrived_);
         state_.store(state::closed, detail::memory_order_relaxed);
     }
     detail::close(scope_);

@@ -4,49 +4,9 @@
 #include "miou/src/scheduler/scheduler.hpp"
 
 #include <cassert>
-#include <stdexcept>
-#include <string>
 
 namespace miou::detail {
 namespace {
-
-/// Of a task that does not run.
-unsigned exceptions_in_flight(const task& t) noexcept {
-    return t.context != nullptr ? t.context->exceptions_in_flight() : 0;
-}
-
-/// Of a task that does not run: its cancellation must not wake it.
-bool left_shielded(const task& t) noexcept {
-    return t.shields != 0 || exceptions_in_flight(t) != 0;
-}
-
-/// Whether the cancellation of `t`, or of a scope from `innermost` outwards, is due where so many
-/// exceptions are in flight.
-bool is_due(const task& t, const scope* innermost, unsigned exceptions) noexcept {
-    if (t.cancelled && t.shields == 0 && exceptions == 0)
-        return true;
-    for (const scope* each = innermost; each != nullptr; each = each->outer)
-        if (each->cancelled && t.shields <= each->shields && exceptions <= each->exceptions)
-            return true;
-    return false;
-}
-
-/// Wakes `t`, if it is parked and a cancellation is due there.
-void interrupt(scheduler& here, task& t) noexcept {
-    switch (t.parked) {
-    case task::parking::none: // in a run queue, running, or not started: it will see by itself
-        break;
-    case task::parking::on_children:
-        if (is_due(t, t.scopes, exceptions_in_flight(t)))
-            here.push_cancelled(t);
-        break;
-    case task::parking::on_signal:
-        if (is_due(t, t.scopes, exceptions_in_flight(t)) &&
-            t.waiting_on->withdraw(t)) // otherwise the wake-up is on its way
-            here.push_cancelled(t);
-        break;
-    }
-}
 
 /// False: it had been cancelled before, and so had its subtree.
 bool mark([[maybe_unused]] scheduler& here, task& t) noexcept {
@@ -58,37 +18,29 @@ bool mark([[maybe_unused]] scheduler& here, task& t) noexcept {
     return true;
 }
 
-void send_cancellation(task& child) noexcept {
-    if (child.cancel_sent)
-        return;
-    child.cancel_sent = true;
-    child.send_cancellation();
-    child.home->send(static_cast<cancel_mail&>(child));
-}
-
 } // namespace
 
 void request_cancel(scheduler& here, task& child) noexcept {
-    if (child.collected)
+    if (child.ended)
         return;
     if (child.home == &here)
         cancel_subtree(here, child);
     else
-        send_cancellation(child);
+        child.send_cancellation();
 }
 
 void cancel_subtree(scheduler& here, task& root) noexcept {
     // A task whose parent lives on its own domain is never sent a cancellation, so its mail is free
     // to link it here.
-    mail_queue pending;
+    intrusive_queue pending;
     task* t = &root; // whose own mail may be on its way
     do {
         if (mark(here, *t))
             for (task& child : t->children) {
-                if (child.collected || (child.shielded && left_shielded(*t)))
+                if (child.ended || (child.shielded && is_shielded(*t)))
                     continue;
                 if (child.home != &here)
-                    send_cancellation(child);
+                    child.send_cancellation();
                 else if (!child.cancelled)
                     pending.push(static_cast<cancel_mail&>(child));
             }
@@ -97,46 +49,8 @@ void cancel_subtree(scheduler& here, task& root) noexcept {
     } while (t != nullptr);
 }
 
-bool is_due(const scheduler& here) noexcept {
-    return is_due(here.current(), here.current().scopes, here.exceptions_in_flight());
-}
-
-void open(scope& s, const char* caller) {
-    scheduler& here = scheduler::of_running_task(caller);
-    if (s.of != nullptr)
-        throw std::invalid_argument{std::string{caller} + ": a scope is used once"};
-    task& self = here.current();
-    s.of = &self;
-    s.exceptions = here.exceptions_in_flight();
-    s.shields = self.shields;
-    s.outer = std::exchange(self.scopes, &s);
-}
-
-void close(scope& s) noexcept {
-    task& self = *s.of;
-    assert(&self == &self.home->current());
-    assert(self.scopes == &s && self.shields == s.shields);
-    self.scopes = s.outer;
-    if (!s.cancelled)
-        return;
-    self.interrupted = self.cancelled;
-    for (const scope* each = self.scopes; each != nullptr; each = each->outer)
-        self.interrupted |= each->cancelled;
-}
-
-void cancel(scope& s) noexcept {
-    assert(s.of->home->is_here());
-    s.cancelled = true;
-    s.of->interrupted = true;
-    interrupt(*s.of->home, *s.of);
-}
-
-bool is_cause(const scope& s) noexcept {
-    return s.cancelled && !is_due(*s.of, s.outer, s.of->home->exceptions_in_flight());
-}
-
 void end_of_shield(scheduler& here) noexcept {
-    task& self = here.current();
+    task& self = here.running_task();
     // The children of the section are the youngest ones.
     for (auto child = self.children.rbegin(); child != self.children.rend() && child->shielded;
          ++child) {

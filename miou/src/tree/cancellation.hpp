@@ -15,10 +15,6 @@ void request_cancel(scheduler& here, task& child) noexcept;
 /// cancellation. No recursion: a tree may be a chain of a million tasks.
 void cancel_subtree(scheduler& here, task& root) noexcept;
 
-/// Whether a cancellation of the running task, or of a scope that it is in, is due: its suspensions
-/// throw. For a task that is interrupted.
-bool is_due(const scheduler& here) noexcept;
-
 /// An uncancellable section of the running task ends: children that it shielded are cancelled if
 /// the task is.
 void end_of_shield(scheduler& here) noexcept;

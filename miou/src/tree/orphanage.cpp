@@ -2,15 +2,16 @@
 
 #include "miou/src/scheduler/scheduler.hpp"
 #include "miou/src/tree/cancellation.hpp"
-#include "miou/src/tree/family.hpp"
+#include "miou/src/tree/children.hpp"
 
 #include <cassert>
 #include <stdexcept>
 
 namespace miou::detail {
 
-void orphanage::acquire(scheduler& here) {
-    const std::uint64_t self = here.identity_of(here.current());
+void orphanage::acquire(const char* caller) {
+    const scheduler& here = scheduler::current(caller);
+    const std::uint64_t self = here.identity_of(here.running_task());
     std::uint64_t owner = 0;
     if (!owner_.compare_exchange_strong(owner, self, memory_order_relaxed) && owner != self)
         throw std::invalid_argument{"The given orphans is owned by another promise"};
@@ -18,28 +19,29 @@ void orphanage::acquire(scheduler& here) {
 
 void orphanage::add(task& child) noexcept {
     child.add_handle();
-    child.collector = this;
+    child.orphans = this;
     running.push_back(child);
     length.fetch_add(1, memory_order_relaxed);
 }
 
-void orphanage::on_collected(task& child) noexcept {
-    assert(child.collector == this && child.collected);
+void orphanage::on_child_ended(task& child) noexcept {
+    assert(child.orphans == this && child.ended);
     running.erase(running.iterator_to(child));
     (child.error ? failed : succeeded).push_back(child);
 }
 
-task* orphanage::take_collected() noexcept {
+task* orphanage::take_ended() noexcept {
     task* const taken = unlink(succeeded);
     return taken ? taken : unlink(failed);
 }
 
 task* orphanage::take_any() noexcept {
-    task* const taken = take_collected();
+    task* const taken = take_ended();
     return taken ? taken : unlink(running);
 }
 
-bool orphanage::wait(scheduler& here) {
+bool orphanage::wait() {
+    scheduler& here = *this_scheduler;
     here.count_call();
     while (succeeded.empty() && failed.empty()) {
         if (running.empty())
@@ -58,14 +60,14 @@ task* orphanage::unlink(task::orphan_list& from) noexcept {
         return nullptr;
     task& first = from.front();
     from.pop_front();
-    first.collector = nullptr;
+    first.orphans = nullptr;
     length.fetch_sub(1, memory_order_relaxed);
     return &first;
 }
 
 orphanage::~orphanage() {
-    // All are told before the first is waited for, so that they unwind together.
-    if (scheduler* const here = scheduler::of_running_task_or_null())
+    // All are cancelled before the first is waited for, so that they unwind together.
+    if (scheduler* const here = scheduler::current_or_null())
         for (task& child : running)
             if (is_child_of_running_task(*here, child))
                 request_cancel(*here, child);

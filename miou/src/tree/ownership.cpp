@@ -18,7 +18,7 @@ using detail::task;
 
 /// The running task, which must own `r`.
 task& require_owner(const detail::resource& r, const char* caller) {
-    task& self = scheduler::of_running_task(caller).current();
+    task& self = scheduler::current(caller).running_task();
     if (!r.is_owned_by(self))
         refuse(r, self,
                std::string{caller} + ": " + self.describe() + " does not own the resource");
@@ -34,7 +34,7 @@ detail::resource& ownership::resource() const {
 }
 
 void ownership::own() const {
-    task& self = scheduler::of_running_task("miou::ownership::own").current();
+    task& self = scheduler::current("miou::ownership::own").running_task();
     if (resource().is_owned_by(self))
         throw std::invalid_argument{"The current promise already holds the resource given"};
     if (!resource().claim(self))

@@ -1,12 +1,10 @@
 #include "miou/promise.hpp"
 
-#include "miou/orphans.hpp"
-
 #include "miou/detail/orphanage.hpp"
 #include "miou/detail/resource.hpp"
 #include "miou/src/scheduler/scheduler.hpp"
 #include "miou/src/tree/cancellation.hpp"
-#include "miou/src/tree/family.hpp"
+#include "miou/src/tree/children.hpp"
 
 #include <cassert>
 #include <string>
@@ -15,12 +13,11 @@ namespace miou {
 namespace detail {
 namespace {
 
-void check_spawn(scheduler& here, std::span<const ownership> give, orphanage* collector,
-                 const char* caller) {
+void check_spawn(std::span<const ownership> give, orphanage* orphans, const char* caller) {
     for (const ownership& each : give)
         each.require_givable(caller); // before anything has been moved
-    if (collector != nullptr)
-        collector->acquire(here);
+    if (orphans != nullptr)
+        orphans->acquire(caller);
 }
 
 /// Exists, takes tasks, and is not the caller's own.
@@ -31,12 +28,13 @@ bool can_be_called(const scheduler& here, int domain) noexcept {
 
 } // namespace
 
-void check_async(const async_options& options, orphanage* collector) {
-    check_spawn(scheduler::of_running_task("miou::async"), options.give, collector, "miou::async");
+void check_async(const async_options& options, orphanage* orphans) {
+    scheduler::current("miou::async");
+    check_spawn(options.give, orphans, "miou::async");
 }
 
 std::vector<scheduler*> other_domains(const char* caller) {
-    scheduler& here = scheduler::of_running_task(caller);
+    scheduler& here = scheduler::current(caller);
     std::vector<scheduler*> others = here.run_of().domains;
     std::erase_if(
         others, [&](const scheduler* each) { return !can_be_called(here, each->uid().to_int()); });
@@ -46,9 +44,9 @@ std::vector<scheduler*> other_domains(const char* caller) {
     return others;
 }
 
-scheduler& check_call(const call_options& options, orphanage* collector) {
-    scheduler& here = scheduler::of_running_task("miou::call");
-    check_spawn(here, options.give, collector, "miou::call");
+scheduler& check_call(const call_options& options, orphanage* orphans) {
+    scheduler& here = scheduler::current("miou::call");
+    check_spawn(options.give, orphans, "miou::call");
     const std::vector<scheduler*>& all = here.run_of().domains;
     const std::size_t parallel = all.size() - 1; // dom0 takes none
     const bool caller_is_parallel = here.uid().to_int() != 0;
@@ -68,7 +66,7 @@ scheduler& check_call(const call_options& options, orphanage* collector) {
     return *all[chosen];
 }
 
-void start(task& made, scheduler* home, std::span<const ownership> give, orphanage* collector) {
+void start(task& made, scheduler* home, std::span<const ownership> give, orphanage* orphans) {
     scheduler& here = *this_scheduler;
     try {
         for (const ownership& each : give)
@@ -80,36 +78,36 @@ void start(task& made, scheduler* home, std::span<const ownership> give, orphana
     }
     for (const ownership& each : give)
         each.give_to(made);
-    if (collector != nullptr)
-        collector->add(made);
-    spawn(here, here.current(), made, home ? *home : here);
+    if (orphans != nullptr)
+        orphans->add(made);
+    spawn(here, here.running_task(), made, home ? *home : here);
 }
 
 void await_promise(task& child, const char* caller) {
-    scheduler& here = scheduler::of_running_task(caller);
+    scheduler& here = scheduler::current(caller);
     require_child(here, child, caller);
     await_child(here, child);
 }
 
 std::size_t await_any_promise(std::span<task* const> children, const char* caller) {
-    scheduler& here = scheduler::of_running_task(caller);
+    scheduler& here = scheduler::current(caller);
     for (const task* each : children)
         require_child(here, *each, caller);
     return await_any(here, children);
 }
 
-void consume_task(task& child) {
-    consume(*this_scheduler, child);
+void reap_task(task& child) {
+    reap(*this_scheduler, child);
 }
 
 void cancel_promise(task& child) {
-    scheduler& here = scheduler::of_running_task("miou::cancel");
+    scheduler& here = scheduler::current("miou::cancel");
     require_child(here, child, "miou::cancel");
     cancel_child(here, child);
 }
 
 void cancel_promises(std::span<task* const> children, const task* kept, const char* caller) {
-    scheduler& here = scheduler::of_running_task(caller);
+    scheduler& here = scheduler::current(caller);
     for (const task* each : children)
         require_child(here, *each, caller);
     uncancellable([&] {
@@ -123,30 +121,22 @@ void cancel_promises(std::span<task* const> children, const task* kept, const ch
     here.throw_if_cancelled();
 }
 
-void acquire(orphanage& o, const char* caller) {
-    o.acquire(scheduler::of_running_task(caller));
-}
-
-bool wait_for_one(orphanage& owned) {
-    return owned.wait(*this_scheduler);
-}
-
 bool cancellation_due() noexcept {
     return in_task() && this_scheduler->cancellation_due();
 }
 
 bool in_task() noexcept {
-    return scheduler::of_running_task_or_null() != nullptr;
+    return scheduler::current_or_null() != nullptr;
 }
 
 uncancellable_section::uncancellable_section(const char* caller)
-    : outermost_{!scheduler::of_running_task(caller).shielded()} {
-    ++this_scheduler->current().shields;
+    : outermost_{!scheduler::current(caller).shielded()} {
+    ++this_scheduler->running_task().shields;
 }
 
 uncancellable_section::~uncancellable_section() {
-    assert(this_scheduler->current().shields != 0);
-    --this_scheduler->current().shields;
+    assert(this_scheduler->running_task().shields != 0);
+    --this_scheduler->running_task().shields;
     if (outermost_)
         end_of_shield(*this_scheduler);
 }
@@ -154,14 +144,14 @@ uncancellable_section::~uncancellable_section() {
 } // namespace detail
 
 void yield() {
-    detail::scheduler& here = detail::scheduler::of_running_task("miou::yield");
+    detail::scheduler& here = detail::scheduler::current("miou::yield");
     here.reschedule();
     if (here.cancellation_due())
         throw cancelled{};
 }
 
 void consume_budget(const char* caller) {
-    detail::scheduler::of_running_task(caller).consume_budget();
+    detail::scheduler::current(caller).consume_budget();
 }
 
 } // namespace miou

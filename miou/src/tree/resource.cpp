@@ -70,11 +70,8 @@ std::shared_ptr<resource> resource::unlink() noexcept {
 void finalise_resources(task& owner) noexcept {
     while (owner.resources) {
         const std::shared_ptr<resource> each = owner.resources->disown();
-        try {
-            each->finalise();
-        } catch (...) {
-            log_exception("a finaliser", &owner);
-        }
+        call_and_log(
+            "a finaliser", [&] { each->finalise(); }, &owner);
     }
 }
 

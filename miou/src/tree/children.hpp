@@ -25,8 +25,8 @@ void throw_unless_completed(const scheduler& here, bool by_cancel, bool complete
 /// Waits until `child` of the running task has finished; throws `cancelled`. Its outcome then
 /// belongs to the running task.
 void await_child(scheduler& here, task& child);
-/// Rule 1 is satisfied for `child`, which has been collected.
-void consume(scheduler& here, task& child) noexcept;
+/// Rule 1 is satisfied for `child`, which has ended.
+void reap(scheduler& here, task& child) noexcept;
 
 /// Waits until one of `children` has finished and returns its index: a success if there is one, at
 /// random among several.
@@ -42,10 +42,6 @@ void cancel_child(scheduler& here, task& child);
 void release_handle(task& child) noexcept;
 
 /// On the parent's domain: `child` has finished.
-void collect(scheduler& here, task& child) noexcept;
-
-/// The whole run of a task on its fiber: the function, the rules, the unwinding of what is left of
-/// its subtree, its resources, and the message to its parent.
-void complete(scheduler& here, task& self) noexcept;
+void on_child_ended(scheduler& here, task& child) noexcept;
 
 } // namespace miou::detail

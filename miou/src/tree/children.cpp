@@ -1,4 +1,4 @@
-#include "miou/src/tree/family.hpp"
+#include "miou/src/tree/children.hpp"
 
 #include "miou/detail/orphanage.hpp"
 #include "miou/detail/resource.hpp"
@@ -49,7 +49,7 @@ std::exception_ptr rule_broken_by(const scheduler& here, const task& self) noexc
 
 /// Cancels and waits for every child that is left. The running task must be shielded.
 void unwind_children(scheduler& here, task& self) noexcept {
-    assert(self.shields != 0 && &self == &here.current());
+    assert(self.shields != 0 && &self == &here.running_task());
     for (task& child : self.children)
         request_cancel(here, child);
     self.waits_for_all = true;
@@ -57,7 +57,7 @@ void unwind_children(scheduler& here, task& self) noexcept {
         here.park_on_children();
     self.waits_for_all = false;
     while (!self.children.empty())
-        consume(here, self.children.front());
+        reap(here, self.children.front());
 }
 
 /// Until nothing is left: a finaliser may spawn, a child may transfer a resource.
@@ -97,12 +97,13 @@ void run_function(const scheduler& here, task& self) noexcept {
 }
 
 void log_failure(const task& handler) noexcept {
-    try {
-        std::rethrow_exception(handler.error);
-    } catch (const cancelled&) {
-    } catch (...) {
-        log_exception("the signal handler", &handler);
-    }
+    const auto fail = [&] {
+        try {
+            std::rethrow_exception(handler.error);
+        } catch (const cancelled&) {
+        }
+    };
+    call_and_log("the signal handler", fail, &handler);
 }
 
 } // namespace
@@ -134,36 +135,36 @@ void throw_unless_completed(const scheduler& here, bool by_cancel, bool complete
 }
 
 bool is_child_of_running_task(const scheduler& here, const task& child) noexcept {
-    return child.parent_identity == here.identity_of(here.current());
+    return child.parent_identity == here.identity_of(here.running_task());
 }
 
 void require_child(scheduler& here, const task& child, const char* caller) {
     if (is_child_of_running_task(here, child)) [[likely]]
         return;
-    here.record<trace::not_a_child>(here.current(), child);
+    here.record<trace::not_a_child>(here.running_task(), child);
     throw not_a_child{std::string{caller} + ": " + child.describe() + " is not a child of " +
-                      here.current().describe()};
+                      here.running_task().describe()};
 }
 
 void await_child(scheduler& here, task& child) {
-    if (child.collected)
+    if (child.ended)
         here.count_call();
-    while (!child.collected) {
+    while (!child.ended) {
         here.throw_if_cancelled();
         child.watched = true;
         const bool by_cancel = here.park_on_children();
         child.watched = false;
-        throw_unless_completed(here, by_cancel, child.collected);
+        throw_unless_completed(here, by_cancel, child.ended);
     }
-    consume(here, child);
+    reap(here, child);
 }
 
-void consume(scheduler& here, task& child) noexcept {
+void reap(scheduler& here, task& child) noexcept {
     assert(here.is_here());
-    if (child.consumed)
+    if (child.reaped)
         return;
-    assert(child.collected);
-    child.consumed = true;
+    assert(child.ended);
+    child.reaped = true;
     here.record<trace::clean>(child);
     task::sibling_list& siblings = child.parent->children;
     siblings.erase(siblings.iterator_to(child));
@@ -178,14 +179,13 @@ std::size_t await_any(scheduler& here, std::span<task* const> children) {
         std::size_t finished = 0;
         std::size_t succeeded = 0;
         for (const task* child : children) {
-            finished += child->collected;
-            succeeded += child->collected && !child->error;
+            finished += child->ended;
+            succeeded += child->ended && !child->error;
         }
         if (finished != 0) {
             std::size_t skip = here.random().below(succeeded != 0 ? succeeded : finished);
             for (std::size_t i = 0;; ++i)
-                if (children[i]->collected && (succeeded == 0 || !children[i]->error) &&
-                    skip-- == 0)
+                if (children[i]->ended && (succeeded == 0 || !children[i]->error) && skip-- == 0)
                     return i;
         }
         here.throw_if_cancelled();
@@ -194,14 +194,14 @@ std::size_t await_any(scheduler& here, std::span<task* const> children) {
         const bool by_cancel = here.park_on_children();
         for (task* child : children)
             child->watched = false;
-        throw_unless_completed(here, by_cancel, std::ranges::any_of(children, &task::collected));
+        throw_unless_completed(here, by_cancel, std::ranges::any_of(children, &task::ended));
     }
 }
 
 void cancel_child(scheduler& here, task& child) {
     here.record<trace::cancel>(child);
     {
-        const shield until_unwound{here.current()};
+        const shield until_unwound{here.running_task()};
         request_cancel(here, child);
         await_child(here, child);
     }
@@ -214,11 +214,11 @@ void cancel_child(scheduler& here, task& child) {
 }
 
 void release_handle(task& child) noexcept {
-    scheduler* const here = scheduler::of_running_task_or_null();
+    scheduler* const here = scheduler::current_or_null();
     if (here != nullptr && is_child_of_running_task(*here, child) && child.has_one_handle() &&
-        !child.consumed) {
+        !child.reaped) {
         const bool unwinding = here->exceptions_in_flight();
-        task& self = here->current();
+        task& self = here->running_task();
         const shield until_unwound{self};
         if (!unwinding && !self.broken_rule)
             self.broken_rule = rule_1_broken_by(*here, self, child);
@@ -228,22 +228,22 @@ void release_handle(task& child) noexcept {
     child.drop_handle();
 }
 
-void collect(scheduler& here, task& child) noexcept {
+void on_child_ended(scheduler& here, task& child) noexcept {
     task& parent = *child.parent;
     assert(here.is_here() && parent.home == &here);
-    assert(!child.collected && child.context == nullptr && parent.live_children != 0);
+    assert(!child.ended && child.context == nullptr && parent.live_children != 0);
     assert(child.state.load(memory_order_relaxed) != promise_state::running);
-    child.collected = true;
+    child.ended = true;
     --parent.live_children;
-    const bool in_awaited_orphans = child.collector != nullptr && child.collector->awaited;
-    if (child.collector != nullptr)
-        child.collector->on_collected(child);
+    const bool in_awaited_orphans = child.orphans != nullptr && child.orphans->awaited;
+    if (child.orphans != nullptr)
+        child.orphans->on_child_ended(child);
     const bool awaited =
         child.watched || in_awaited_orphans || (parent.waits_for_all && parent.live_children == 0);
     if (child.is_signal_handler) {
         if (child.error)
             log_failure(child);
-        consume(here, child);
+        reap(here, child);
     }
     if (here.run_of().has_failed()) [[unlikely]]
         cancel_subtree(here, parent); // before it is woken: it does not run on
@@ -270,7 +270,7 @@ void complete(scheduler& here, task& self) noexcept {
     }
     self.broken_rule = nullptr;
     assert(self.children.empty() && self.live_children == 0 && !self.resources);
-    assert(self.shields == 1 && self.scopes == nullptr && &self == &here.current());
+    assert(self.shields == 1 && self.scopes == nullptr && &self == &here.running_task());
     here.record<trace::run_end, trace::run_done>(self);
 
     self.context = nullptr;
@@ -280,11 +280,11 @@ void complete(scheduler& here, task& self) noexcept {
         for (scheduler* domain : here.run_of().domains)
             domain->stop();
     } else if (scheduler& parents = *self.parent->home; &parents == &here) {
-        collect(here, self);
+        on_child_ended(here, self);
     } else {
-        run_mail& letter = self;
-        letter.kind = mail_kind::finished;
-        parents.send(letter);
+        run_mail& end = self;
+        end.kind = mail_kind::finished;
+        parents.send(end);
     }
 }
 

@@ -11,7 +11,7 @@ namespace miou::detail {
 /// it. When this returns or throws, every task has been unwound, every finaliser has run, every
 /// thread is joined. Throws the first broken rule, what `make_events` throws, or
 /// `std::system_error` when a thread cannot be started; the outcome of `root` is left in it.
-void run_pool(const run_settings& settings, unique_function<events(domain_uid)> make_events,
-              task& root);
+void run_domains(const run_settings& settings, unique_function<events(domain_uid)> make_events,
+                 task& root);
 
 } // namespace miou::detail

@@ -8,10 +8,10 @@
 
 namespace miou::detail {
 
-/// Someone to be woken, exactly once for each time it was put into a signal_state.
+/// Someone to be woken, exactly once for each time it was put into a trigger_state.
 class wakeable {
 public:
-    /// Any thread. From the moment it is entered, the waker may touch neither the signal_state nor
+    /// Any thread. From the moment it is entered, the waker may touch neither the trigger_state nor
     /// anything else that the woken one owns.
     virtual void wake() noexcept = 0;
 
@@ -28,17 +28,17 @@ protected:
 ///         v   |                         |
 ///        awaiting(waiter) --------------+
 ///
-/// Who moves the word out of `awaiting` owns the wake-up of the waiter: either `signal`, which then
-/// wakes it, or `withdraw`, after which nobody will. So a waiter is woken at most once, and one
-/// whose withdrawal failed knows that its wake-up is on the way.
+/// Whoever moves the word out of `awaiting` owns the wake-up of the waiter: either `signal`, which
+/// then wakes it, or `withdraw`, after which nobody will. So a waiter is woken at most once, and
+/// one whose withdrawal failed knows that its wake-up is on the way.
 ///
 /// Lifetime: `signal` touches the word once, with its exchange. A waiter that has been woken may
 /// destroy it while the signaling thread is still inside `wake`.
-class signal_state {
+class trigger_state {
 public:
-    signal_state() noexcept = default;
-    signal_state(const signal_state&) = delete;
-    signal_state& operator=(const signal_state&) = delete;
+    trigger_state() noexcept = default;
+    trigger_state(const trigger_state&) = delete;
+    trigger_state& operator=(const trigger_state&) = delete;
 
     /// Any thread.
     void signal() noexcept {
@@ -75,7 +75,7 @@ public:
         return seen == initial || seen == signaled ? nullptr : reinterpret_cast<wakeable*>(seen);
     }
 
-    /// Brings the waiter near that `signal` will wake.
+    /// Fetches the waiter that `signal` will wake into the cache.
     [[gnu::always_inline]] void prefetch() const noexcept {
         prefetch_lines<2>(word_.load(memory_order_relaxed)); // no address if there is none
     }

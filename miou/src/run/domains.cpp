@@ -1,43 +1,20 @@
-#include "miou/src/run/pool.hpp"
+#include "miou/src/run/domains.hpp"
 
 #include "miou/src/scheduler/scheduler.hpp"
 #include "miou/src/signals/posix_signals.hpp"
 
-#include <condition_variable>
+#include <latch>
+#include <mutex>
 #include <optional>
 #include <thread>
 
 namespace miou::detail {
 namespace {
 
-/// Where a known number of threads wait for each other, once.
-class meeting_point {
+class domains {
 public:
-    explicit meeting_point(unsigned expected)
-        : missing_{expected} {}
-
-    void arrive_and_wait() {
-        std::unique_lock lock{guard_};
-        if (--missing_ == 0)
-            changed_.notify_all();
-        changed_.wait(lock, [this] { return missing_ == 0; });
-    }
-    /// `n` of them will never come.
-    void expect_fewer(unsigned n) {
-        const std::scoped_lock lock{guard_};
-        if ((missing_ -= n) == 0)
-            changed_.notify_all();
-    }
-
-private:
-    std::mutex guard_;
-    std::condition_variable changed_;
-    unsigned missing_;
-};
-
-class pool {
-public:
-    pool(const run_settings& settings, unique_function<events(domain_uid)>& make_events, task& root)
+    domains(const run_settings& settings, unique_function<events(domain_uid)>& make_events,
+            task& root)
         : run_{settings, root}
         , make_events_{make_events}
         , booted_{settings.domains + 1}
@@ -49,12 +26,12 @@ public:
         threads.reserve(wanted);
         try {
             while (threads.size() < wanted)
-                threads.emplace_back(&pool::domain, this, threads.size() + 1);
+                threads.emplace_back(&domains::domain, this, threads.size() + 1);
         } catch (...) {
             boot_failed(std::current_exception());
-            const auto missing = static_cast<unsigned>(wanted - threads.size());
-            booted_.expect_fewer(missing);
-            finished_.expect_fewer(missing);
+            const auto missing = static_cast<std::ptrdiff_t>(wanted - threads.size());
+            booted_.count_down(missing);
+            finished_.count_down(missing);
         }
         domain(0);
         for (std::thread& each : threads)
@@ -79,7 +56,7 @@ private:
             self->run();
         }
         if (number == 0 && entered)
-            wait_for_guests(*self);
+            wait_for_foreign_senders(*self);
         // A domain may still be inside `send` to another one: none leaves before they all are done.
         finished_.arrive_and_wait();
         if (entered)
@@ -116,10 +93,10 @@ private:
         }
     }
 
-    void wait_for_guests(scheduler& dom0) noexcept {
+    void wait_for_foreign_senders(scheduler& dom0) noexcept {
         restore_signals(dom0);
-        while (run_.guests.load(memory_order_acquire) != 0)
-            std::this_thread::yield(); // a few instructions, unless the guest was preempted
+        while (run_.foreign_senders.load(memory_order_acquire) != 0)
+            std::this_thread::yield(); // a few instructions, unless the thread was preempted
     }
 
     void boot_failed(std::exception_ptr cause) noexcept {
@@ -133,15 +110,15 @@ private:
     std::mutex boot_guard_; // the user's factory is not called concurrently
     std::mutex failure_guard_;
     std::exception_ptr boot_failure_; // constant once all have booted
-    meeting_point booted_;
-    meeting_point finished_;
+    std::latch booted_;
+    std::latch finished_;
 };
 
 } // namespace
 
-void run_pool(const run_settings& settings, unique_function<events(domain_uid)> make_events,
-              task& root) {
-    pool{settings, make_events, root}.run();
+void run_domains(const run_settings& settings, unique_function<events(domain_uid)> make_events,
+                 task& root) {
+    domains{settings, make_events, root}.run();
 }
 
 } // namespace miou::detail
