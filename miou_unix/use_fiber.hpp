@@ -146,7 +146,7 @@ private:
 
 /// Nothing, the only value, or a tuple of them, without the first `Skipped`.
 template <std::size_t Skipped, class Tuple>
-auto returned(Tuple&& values) {
+auto returned(Tuple values) {
     constexpr std::size_t count = std::tuple_size_v<Tuple> - Skipped;
     if constexpr (count == 1)
         return std::get<Skipped>(std::move(values));

@@ -1,6 +1,5 @@
 #include "miou_unix/blocking_call.hpp"
 
-#include "miou/promise.hpp"
 #include "miou_unix/detail/reactor.hpp"
 #include "miou_unix/detail/worker_pool.hpp"
 
@@ -14,11 +13,10 @@ void run(miou::unique_function<void()> fn, worker_pool worker_pools::*which,
     worker_pool& pool = reactor::current(caller).workers().*which;
     const auto job = std::make_shared<worker_pool::job>(std::move(fn));
     pool.post(*job, caller);
-    if (const std::exception_ptr cancellation = job->done.await()) {
-        if (pool.withdraw(*job) || once_begun == when_cancelled::leave)
-            std::rethrow_exception(cancellation);
-        miou::uncancellable([&] { job->done.await(); });
-    }
+    const std::exception_ptr cancellation = job->done.await_or(
+        [&] { return pool.withdraw(*job) || once_begun == when_cancelled::leave; });
+    if (cancellation)
+        std::rethrow_exception(cancellation);
     if (job->thrown)
         std::rethrow_exception(job->thrown);
 }

@@ -1,6 +1,6 @@
 #include "miou_unix/detail/operation.hpp"
 
-#include "miou/promise.hpp"
+#include "miou/errors.hpp"
 #include "miou_unix/detail/errors.hpp"
 
 #include <boost/asio/error.hpp>
@@ -11,25 +11,28 @@ namespace miou_unix::detail {
 
 std::size_t operation::run() {
     home_.add(*this);
-    if (const std::exception_ptr cancellation = ended.await()) {
-        if (home_.remove(*this))
-            std::rethrow_exception(cancellation);
-        if (!ended.is_signaled()) {
-            cancelled_ = true;
-            if (!f_.is_closed()) // which has aborted it
-                here_.with_view([](auto& view) { view.cancel(); });
-            miou::uncancellable([this] { ended.await(); });
-        }
-        if (error_ == asio::error::operation_aborted)
-            std::rethrow_exception(cancellation);
-    }
+    if (const std::exception_ptr cancellation = ended.await_or([this] { return withdraw(); }))
+        std::rethrow_exception(cancellation);
     if (failure_)
         std::rethrow_exception(failure_);
-    if (error_ == asio::error::operation_aborted)
+    if (error_ == asio::error::operation_aborted) {
+        if (was_cancelled_)
+            throw miou::cancelled{};
         throw_errno(EBADF, caller_);
+    }
     if (error_ && error_ != asio::error::eof)
         throw_error(error_, caller_);
     return transferred_;
+}
+
+/// For a task that was cancelled. False: the handler will run.
+bool operation::withdraw() noexcept {
+    if (home_.remove(*this))
+        return true;
+    was_cancelled_ = true;
+    if (!ended.is_signaled() && !f_.is_closed()) // which has aborted it
+        here_.with_view([](auto& view) { view.cancel(); });
+    return false;
 }
 
 void operation::take() noexcept try {
@@ -48,7 +51,7 @@ void operation::take() noexcept try {
 
 void operation::handle(const boost::system::error_code& error, std::size_t transferred) noexcept {
     // The cancellation of another task aborts all that is pending on the descriptor.
-    if (error == asio::error::operation_aborted && !cancelled_ && !f_.is_closed())
+    if (error == asio::error::operation_aborted && !was_cancelled_ && !f_.is_closed())
         return take();
     error_ = error;
     transferred_ = transferred;

@@ -58,6 +58,7 @@ private:
         , home_{here.home()}
         , caller_{caller} {}
 
+    bool withdraw() noexcept;
     void take() noexcept override;
     void handle(const boost::system::error_code& error, std::size_t transferred) noexcept;
 
@@ -65,7 +66,7 @@ private:
     registration& here_; // may be gone once `f_` is closed
     reactor& home_;
     const char* const caller_;
-    bool cancelled_ = false;
+    bool was_cancelled_ = false;
     boost::system::error_code error_;
     std::size_t transferred_ = 0;
     std::exception_ptr failure_; // of starting it

@@ -1,5 +1,6 @@
 #include "miou_unix/detail/reactor.hpp"
 
+#include "miou/at_end.hpp"
 #include "miou/domain_key.hpp"
 #include "miou/errors.hpp"
 #include "miou_unix/detail/errors.hpp"
@@ -89,13 +90,10 @@ reactor& reactor::current(const char* caller) {
 /// Wakes those whose operations have ended also when a handler of the user throws, which passes.
 void reactor::poll(bool block) {
     assert(current_or_null() == this && !is_polling_ && completed_.empty());
-    struct at_end {
-        reactor& self;
-        ~at_end() {
-            self.is_polling_ = false;
-            self.wake_completed();
-        }
-    } const until_return{*this};
+    const miou::at_end wake{[this] {
+        is_polling_ = false;
+        wake_completed();
+    }};
     is_polling_ = true;
     bool busy = run_timers();
     // While handlers wake a crowd, the others take one turn a poll: they came later, and a read
@@ -226,10 +224,8 @@ void reactor::sleep_until(clock::time_point deadline) {
         miou::trigger due;
     } mine;
     add(mine, deadline);
-    const std::exception_ptr cancellation = mine.due.await();
-    remove(mine);
-    if (cancellation)
-        std::rethrow_exception(cancellation);
+    const miou::at_end left{[&] { remove(mine); }};
+    mine.due.await_exn();
 }
 
 /// Makes Asio's timer end the wait that follows. It is set back only when the earliest deadline has

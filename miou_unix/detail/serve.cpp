@@ -1,5 +1,6 @@
 #include "miou_unix/serve.hpp"
 
+#include "miou/at_end.hpp"
 #include "miou/logs.hpp"
 #include "miou_unix/detail/errors.hpp"
 #include "miou_unix/sleep.hpp"
@@ -144,10 +145,7 @@ std::vector<std::string> serve(serve_options options, const file_descr& listenin
                                stop_request stop, connection_handler handle,
                                boost::source_location site) {
     const auto serve_one = [&handle](const file_descr& client, const sockaddr& peer) {
-        struct at_end {
-            const file_descr& of;
-            ~at_end() { close_once(of); }
-        } const closed{client};
+        const miou::at_end closed{[&client] { close_once(client); }};
         try {
             handle(client, peer);
         } catch (const miou::cancelled&) {

@@ -50,7 +50,7 @@ private:
 } // namespace
 
 stop_request stop_request::on(std::initializer_list<int> numbers, boost::source_location site) {
-    const stop_request made;
+    stop_request made;
     const auto signals = std::make_shared<borrowed_signals>();
     const auto stop = [made, signals](int) {
         signals->give_back();

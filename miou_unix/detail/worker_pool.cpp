@@ -10,6 +10,7 @@
 #include <system_error>
 
 namespace miou_unix::detail {
+
 unsigned workers_wanted(std::optional<int> chosen) {
     constexpr miou::detail::setting workers{"miou_unix::run", ".workers", "MIOU_WORKERS", 1, 1024};
     // They wait more than they compute.

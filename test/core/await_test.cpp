@@ -1,10 +1,10 @@
 // await, await_one, await_first, await_all.
 
-#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
 
+#include "miou/at_end.hpp"
 #include "miou/promise.hpp"
 #include "miou/run.hpp"
 #include "miou/trigger.hpp"
@@ -71,7 +71,7 @@ TEST(await, a_promise_of_another_task_is_refused_over_domains) { // Miou test13
                                });
                                const auto b = miou::call([&] {
                                    test::yield_until([&] { return shared.load() != nullptr; });
-                                   const test::at_end after{[&] { tried = true; }};
+                                   const miou::at_end after{[&] { tried = true; }};
                                    miou::await_exn(*shared.load());
                                });
                                miou::await_exn(a);
@@ -218,7 +218,7 @@ TEST(await_first, the_others_are_cancelled_and_have_unwound) {
     miou::run({.domains = domains()}, [] {
         std::atomic<int> unwound = 0;
         const auto slow = [&unwound] {
-            const test::at_end leaving{[&] { ++unwound; }};
+            const miou::at_end leaving{[&] { ++unwound; }};
             test::forever();
         };
         std::vector<miou::promise<void>> children;

@@ -1,6 +1,5 @@
 // Limits on a piece of a task.
 
-#include "support/at_end.hpp"
 #include "support/counted.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -341,7 +340,7 @@ TEST(cancel_scope, it_bounds_a_destructor_that_runs_during_unwinding) {
     in_run([] {
         bool bounded = false;
         const auto victim = miou::async([&] {
-            const test::at_end clean_up{[&] {
+            const miou::at_end clean_up{[&] {
                 cancel_scope scope;
                 const auto other = miou::async([&] { scope.cancel(); });
                 bounded = !scope.run(test::forever);
@@ -360,7 +359,7 @@ TEST(cancel_scope, a_destructor_that_it_unwinds_is_shielded_from_it) {
         cancel_scope scope;
         bool finished = false;
         EXPECT_FALSE(scope.run([&] {
-            const test::at_end clean_up{[&] {
+            const miou::at_end clean_up{[&] {
                 for (int i = 0; i < 3; ++i)
                     miou::yield();
                 finished = true;

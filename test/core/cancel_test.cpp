@@ -1,11 +1,11 @@
 // Cancellation of subtrees over domains.
 
-#include "support/at_end.hpp"
 #include "support/counted.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
 
+#include "miou/at_end.hpp"
 #include "miou/mutex.hpp"
 #include "miou/promise.hpp"
 #include "miou/run.hpp"
@@ -212,7 +212,7 @@ TEST(cancel, destructors_may_suspend_while_a_cancelled_task_unwinds) {
         miou::mutex guard;
         std::string seen;
         const auto p = miou::async([&] {
-            const test::at_end clean_up{[&] {
+            const miou::at_end clean_up{[&] {
                 miou::yield();
                 const std::scoped_lock held{guard};
                 seen += miou::await_exn(miou::async([] {
@@ -275,7 +275,7 @@ TEST(cancel, cancel_all_tells_every_child_before_it_waits_for_the_first) {
         std::vector<miou::promise<void>> all;
         for (int i = 0; i < children; ++i)
             all.push_back(test::anywhere([&] {
-                const test::at_end together{[&] {
+                const miou::at_end together{[&] {
                     ++unwinding;
                     test::yield_until([&] { return unwinding == children; });
                 }};

@@ -1,7 +1,6 @@
 // Each fiber has its own exceptions, wherever it suspends.
 
 #include "miou/miou.hpp"
-#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/sanitized.hpp"
@@ -44,7 +43,7 @@ template <class F>
 void unwind_through(int tag, F fn) {
     const int handled_before = handled_tag();
     try {
-        const test::at_end clean_up{[&] {
+        const miou::at_end clean_up{[&] {
             EXPECT_EQ(std::uncaught_exceptions(), 1);
             fn();
             EXPECT_EQ(std::uncaught_exceptions(), 1);
@@ -223,7 +222,7 @@ TEST(exceptions, unwinding_inside_unwinding_may_suspend_at_both_levels) {
         unwind_through(n, [n] {
             miou::yield();
             try {
-                const test::at_end inner{[] {
+                const miou::at_end inner{[] {
                     miou::yield();
                     EXPECT_EQ(std::uncaught_exceptions(), 2);
                 }};
@@ -303,7 +302,7 @@ TEST(exceptions, the_clean_up_of_a_cancelled_task_is_not_interrupted_by_its_canc
         bool cleaned_up = false;
         bool child_ran = false;
         const auto victim = miou::async([&] {
-            const test::at_end clean_up{[&] {
+            const miou::at_end clean_up{[&] {
                 yield_times(3);
                 // Spawned while an exception is in flight, it is shielded as its parent is.
                 const auto helper = miou::async([&] {

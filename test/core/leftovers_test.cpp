@@ -2,7 +2,6 @@
 
 #include "miou/logs.hpp"
 #include "miou/miou.hpp"
-#include "support/at_end.hpp"
 #include "support/counted.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -187,7 +186,7 @@ public:
                 stopping->first.signal();
                 stopping->second.signal();
             };
-            const test::at_end clean_up{signal};
+            const miou::at_end clean_up{signal};
             miou::trigger never;
             w.settle();
             wait_for(never);
@@ -198,7 +197,7 @@ public:
             miou::yield();
         });
         add([&w, stopping = stopping_] { // in a destructor during unwinding
-            const test::at_end clean_up{[&] {
+            const miou::at_end clean_up{[&] {
                 EXPECT_EQ(stopping->second.await(), nullptr);
                 miou::yield();
             }};

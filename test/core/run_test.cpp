@@ -1,12 +1,12 @@
 // `run`: its options, its environment variables, and how it ends.
 
-#include "support/at_end.hpp"
 #include "support/counted.hpp"
 #include "support/domains.hpp"
 #include "support/environment.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
 
+#include "miou/at_end.hpp"
 #include "miou/orphans.hpp"
 #include "miou/promise.hpp"
 #include "miou/run.hpp"
@@ -98,7 +98,7 @@ TEST(run, what_a_nested_run_throws_is_an_ordinary_exception) {
 TEST(run, may_be_called_by_a_destructor_that_unwinds) {
     int value = 0;
     const auto unwind = [&] {
-        const test::at_end runs{[&] {
+        const miou::at_end runs{[&] {
             value = miou::run({.domains = domains()},
                               [] { return miou::await_exn(test::anywhere([] { return 8; })); });
         }};

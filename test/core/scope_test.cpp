@@ -1,7 +1,6 @@
 // Scopes: a child never outlives what it refers to.
 
 #include "miou/miou.hpp"
-#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
@@ -35,7 +34,7 @@ public:
     void be_used() {
         ++users_;
         ++started_;
-        const test::at_end clean_up{[&] {
+        const miou::at_end clean_up{[&] {
             for (int i = 0; i < 3; ++i)
                 miou::yield(); // cannot be cancelled during unwinding
             --users_;

@@ -2,7 +2,6 @@
 
 #include "miou/miou.hpp"
 #include "support/address_space.hpp"
-#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/parking_lot.hpp"
 #include "support/process.hpp"
@@ -169,7 +168,7 @@ void classify(const miou::result<void>& outcome, counts& seen) {
         tasks.reserve(static_cast<std::size_t>(count));
         for (int i = 0; i < count; ++i)
             tasks.push_back(miou::async([&] {
-                const test::at_end unwinding{[&] { ++seen.unwound; }};
+                const miou::at_end unwinding{[&] { ++seen.unwound; }};
                 ++seen.started;
                 lot.park();
             }));

@@ -2,7 +2,6 @@
 // handed over twice, and nothing hangs.
 
 #include "miou/miou.hpp"
-#include "support/at_end.hpp"
 #include "support/counted.hpp"
 #include "support/domains.hpp"
 #include "support/sanitized.hpp"
@@ -106,7 +105,7 @@ struct protected_state {
     void enter(bool stay) {
         const std::scoped_lock held{guard};
         EXPECT_FALSE(occupied.exchange(true));
-        const test::at_end leaving{[&] { occupied = false; }};
+        const miou::at_end leaving{[&] { occupied = false; }};
         ++entries;
         if (stay)
             miou::yield();
@@ -332,7 +331,7 @@ TEST(storm, a_lazy_is_computed_to_its_end_once_however_many_forcers_are_cancelle
     std::atomic<bool> may_finish = false;
     auto value = miou::lazy<int>::from_fun([&] {
         EXPECT_EQ(++computing, 1);
-        const test::at_end leaving{[&] { --computing; }};
+        const miou::at_end leaving{[&] { --computing; }};
         while (!may_finish)
             miou::yield();
         ++finished;

@@ -1,10 +1,10 @@
 // Tasks: the order in which they run, what they return, and what happens to forgotten ones.
 
-#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
 
+#include "miou/at_end.hpp"
 #include "miou/computation.hpp"
 #include "miou/mutex.hpp"
 #include "miou/promise.hpp"
@@ -148,7 +148,7 @@ TEST(task, a_child_never_outlives_what_it_captured_by_reference) {
     const auto parent = [&] {
         int local = 0;
         const auto child = test::anywhere([&] {
-            const test::at_end leaving{[&] { unwound = true; }};
+            const miou::at_end leaving{[&] { unwound = true; }};
             for (;;) {
                 ++local;
                 miou::yield();

@@ -1,10 +1,10 @@
 // Cancellation is level-triggered. Uncancellable sections defer it.
 
-#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/tasks.hpp"
 
+#include "miou/at_end.hpp"
 #include "miou/condition.hpp"
 #include "miou/mutex.hpp"
 #include "miou/promise.hpp"
@@ -236,7 +236,7 @@ bool child_of_destructor_ends(BeforeAwait before_await) {
     bool ended = false;
     miou::run({.domains = domains()}, [&] {
         const auto victim = miou::async([&] {
-            const test::at_end clean_up{[&] {
+            const miou::at_end clean_up{[&] {
                 const auto child = test::anywhere([] {
                     for (int i = 0; i < 5; ++i)
                         miou::yield();

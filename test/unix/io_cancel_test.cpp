@@ -1,6 +1,5 @@
 // Cancelling a task that waits for input or output leaves nothing behind and loses nothing.
 
-#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/io.hpp"
@@ -8,6 +7,7 @@
 #include "support/sanitized.hpp"
 #include "support/tasks.hpp"
 
+#include "miou/at_end.hpp"
 #include "miou/promise.hpp"
 #include "miou_unix/miou_unix.hpp"
 
@@ -315,7 +315,7 @@ TEST(cancelled_io, a_destructor_may_still_say_goodbye) {
         });
         std::atomic<bool> begun = false;
         const auto task = test::anywhere([&, f = a] {
-            const test::at_end goodbye{[&] {
+            const miou::at_end goodbye{[&] {
                 miou_unix::write(f, "bye");
                 char answer[2];
                 miou_unix::really_read(f, answer);

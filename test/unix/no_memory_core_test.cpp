@@ -1,6 +1,5 @@
 // Programs of the core, to be run without memory.
 
-#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/no_memory.hpp"
 #include "support/tasks.hpp"
@@ -168,7 +167,7 @@ int triggers() {
         dropped.on_signal([mine = counted{}] {});
         miou::trigger awaited;
         const auto child = anywhere([&] {
-            const test::at_end tell{[&] { awaited.signal(); }}; // also when this fails
+            const miou::at_end tell{[&] { awaited.signal(); }}; // also when this fails
             fires.signal();
         });
         wait_for(awaited);
@@ -293,7 +292,7 @@ int nested_runs() {
 int cleanup_that_suspends() {
     return on_core([] {
         const auto outcome = miou::await(anywhere([mine = counted{}] {
-            const test::at_end clean_up{[] { miou::yield(); }};
+            const miou::at_end clean_up{[] { miou::yield(); }};
             const auto child = miou::async([mine = counted{}] { test::forever(); });
             miou::yield();
             throw expected_failure{};
@@ -305,7 +304,7 @@ int cleanup_that_suspends() {
 int traces() {
     std::atomic<int> events = 0;
     miou::trace::set_reporter([&, mine = counted{}](const miou::trace::event&) { ++events; });
-    const test::at_end until_return{[] { miou::trace::set_reporter({}); }};
+    const miou::at_end until_return{[] { miou::trace::set_reporter({}); }};
     suspensions();
     miou::trace::set_reporter(
         [mine = counted{}](const miou::trace::event&) { throw expected_failure{}; });

@@ -1,6 +1,5 @@
 // Programs of miou_unix, to be run without memory.
 
-#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/io.hpp"
 #include "support/no_memory.hpp"
@@ -144,7 +143,7 @@ int closed_elsewhere() {
         miou::trigger has_read;
         const auto child = miou::call([&, near = near, mine = counted{}] {
             {
-                const test::at_end tell{[&] { has_read.signal(); }};
+                const miou::at_end tell{[&] { has_read.signal(); }};
                 read_byte(near);
             }
             read_byte(near);
@@ -227,7 +226,7 @@ int server() {
         const miou_unix::stop_request stop;
         const auto address = miou_unix::getsockname(listening);
         const auto client = anywhere([=, mine = counted{}] {
-            const test::at_end tell{[&] { stop.make(); }};
+            const miou::at_end tell{[&] { stop.make(); }};
             for (int i = 0; i < 2; ++i) {
                 const auto mine = miou_unix::tcpv4();
                 miou_unix::connect(mine, address);
@@ -299,7 +298,7 @@ int posix_signals() {
         const auto handled = std::make_shared<miou::trigger>(); // shared, because the handler may
                                                                 // outlive this function
         miou::sys_signal(SIGUSR1, miou::signal_handle([handled, mine = counted{}](int) {
-                             const test::at_end tell{[&] { handled->signal(); }};
+                             const miou::at_end tell{[&] { handled->signal(); }};
                              throw expected_failure{};
                          }));
         ::raise(SIGUSR1);

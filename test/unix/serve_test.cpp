@@ -1,6 +1,5 @@
 // Servers: how they accept, how they end, and what they report.
 
-#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/few_descriptors.hpp"
@@ -104,7 +103,7 @@ TEST(serve, cancels_and_names_the_connections_that_are_left_after_the_grace_peri
         int unwound = 0;
         const auto server = miou::async([&] {
             return miou_unix::serve({.grace = 1ms}, listening, stop, [&](file_descr f, sockaddr) {
-                const test::at_end leaving{[&] { ++unwound; }};
+                const miou::at_end leaving{[&] { ++unwound; }};
                 echo(f);
             });
         });
@@ -278,7 +277,7 @@ TEST(drain, a_cancelled_call_leaves_the_tasks_to_their_owner) {
             miou::orphans<void> tasks;
             bool ended = false;
             miou::async(tasks, [&] {
-                const test::at_end leaving{[&] { ended = true; }};
+                const miou::at_end leaving{[&] { ended = true; }};
                 test::forever();
             });
             try {

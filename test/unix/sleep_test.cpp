@@ -1,12 +1,12 @@
 // Sleeping: for how long, in which order, and where it is an error.
 
-#include "support/at_end.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
 #include "support/io.hpp"
 #include "support/sanitized.hpp"
 #include "support/tasks.hpp"
 
+#include "miou/at_end.hpp"
 #include "miou/hook.hpp"
 #include "miou/orphans.hpp"
 #include "miou/promise.hpp"
@@ -266,7 +266,7 @@ TEST(sleep, in_a_destructor_of_a_cancelled_task_is_not_cut_short) {
     miou_unix::run({.domains = domains()}, [] {
         bool said = false;
         const auto sleeper = miou::async([&] {
-            const test::at_end slow_goodbye{[&] {
+            const miou::at_end slow_goodbye{[&] {
                 miou_unix::sleep(0.002);
                 said = true;
             }};

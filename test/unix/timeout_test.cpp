@@ -1,6 +1,5 @@
 // Calls with a time limit.
 
-#include "support/at_end.hpp"
 #include "support/counted.hpp"
 #include "support/domains.hpp"
 #include "support/errors.hpp"
@@ -60,7 +59,7 @@ TEST(timeout, a_call_that_takes_too_long_is_cancelled_and_timed_out_is_thrown) {
         bool unwound = false;
         const auto text = test::message_of<miou_unix::timed_out>([&] {
             with_timeout(1ms, [&] {
-                const test::at_end clean_up{[&] {
+                const miou::at_end clean_up{[&] {
                     miou::uncancellable([] { miou::yield(); });
                     unwound = true;
                 }};
@@ -148,7 +147,7 @@ TEST(timeout, it_limits_a_clean_up_in_a_cancelled_task) {
     on_reactor([] {
         bool limited = false;
         const auto victim = miou::async([&] {
-            const test::at_end clean_up{[&] {
+            const miou::at_end clean_up{[&] {
                 try {
                     with_timeout(1ms, [] { miou_unix::sleep(1h); });
                 } catch (const miou_unix::timed_out&) {
@@ -276,7 +275,7 @@ TEST(timeout, cancelling_the_caller_cancels_the_call) {
         std::atomic<bool> unwound = false;
         const auto caller = test::anywhere([&] {
             with_timeout(1h, [&] {
-                const test::at_end leaving{[&] { unwound = true; }};
+                const miou::at_end leaving{[&] { unwound = true; }};
                 begun = true;
                 miou_unix::sleep(2h);
             });

@@ -13,8 +13,8 @@ class stack_pool;
 /// do the sanitizers.
 class overflow_report {
 public:
-    /// A stack that has overflowed has no room for a signal handler. So the thread gets an alternate
-    /// stack from `stacks`, which must live longer, unless it has one. Throws `no_stack`.
+    /// A stack that has overflowed has no room for a signal handler. So the thread gets an
+    /// alternate stack from `stacks`, which must live longer, unless it has one. Throws `no_stack`.
     explicit overflow_report(stack_pool& stacks);
     overflow_report(const overflow_report&) = delete;
     overflow_report& operator=(const overflow_report&) = delete;
