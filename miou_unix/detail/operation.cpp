@@ -35,24 +35,27 @@ bool operation::withdraw() noexcept {
     return false;
 }
 
-void operation::take() noexcept try {
-    if (f_.is_closed()) {
-        error_ = asio::error::operation_aborted;
-        home_.complete(*this);
-    } else {
-        // `here_` lives: whoever closes `f_` from now on, on another thread, has it released by
-        // this one.
-        start(here_, handler{this});
+bool operation::take(bool is_likely) noexcept {
+    try {
+        if (f_.is_closed()) {
+            error_ = asio::error::operation_aborted;
+        } else if (!is_likely || !attempt(here_.number())) {
+            // `here_` lives: whoever closes `f_` from now on, on another thread, has it released by
+            // this one.
+            start(here_, handler{this});
+            return false;
+        }
+    } catch (...) {
+        failure_ = std::current_exception();
     }
-} catch (...) {
-    failure_ = std::current_exception();
     home_.complete(*this);
+    return is_likely;
 }
 
 void operation::handle(const boost::system::error_code& error, std::size_t transferred) noexcept {
     // The cancellation of another task aborts all that is pending on the descriptor.
     if (error == asio::error::operation_aborted && !was_cancelled_ && !f_.is_closed())
-        return take();
+        return static_cast<void>(take(false));
     error_ = error;
     transferred_ = transferred;
     home_.complete(*this);

@@ -47,6 +47,14 @@ protected:
         : operation{f, f.here(caller), caller} {}
     ~operation() = default;
 
+    /// Makes the call itself, in place of Asio. False: it would block.
+    virtual bool attempt(int) noexcept { return false; }
+    /// For `attempt`.
+    void set_result(int error, std::size_t transferred) noexcept {
+        error_ = {error, boost::system::system_category()};
+        transferred_ = transferred;
+    }
+
     /// Starts Asio's operation on `here`, with `completion` as its handler.
     virtual void start(registration& here, handler completion) = 0;
 
@@ -59,7 +67,7 @@ private:
         , caller_{caller} {}
 
     bool withdraw() noexcept;
-    void take() noexcept override;
+    bool take(bool is_likely) noexcept override;
     void handle(const boost::system::error_code& error, std::size_t transferred) noexcept;
 
     descriptor_state& f_;

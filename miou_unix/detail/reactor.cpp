@@ -95,16 +95,20 @@ void reactor::poll(bool block) {
         wake_completed();
     }};
     is_polling_ = true;
-    bool busy = run_timers();
+    const bool woke = run_timers();
+    if (!block) {
+        take_turns(most_in_a_poll);
+        run_ready_handlers();
+        return;
+    }
+    const std::size_t woken_before = wakeups_;
+    const bool ran = crowd_is_likely() && run_ready_handlers();
+    crowded_ = wakeups_ - woken_before >= crowd;
     // While handlers wake a crowd, the others take one turn a poll: they came later, and a read
     // finds something more often the later it is made.
-    take_turns(block && crowded_ ? 1 : most_in_a_poll);
-    const std::size_t woken_before = wakeups_;
-    if (!block || crowd_is_likely())
-        busy |= run_ready_handlers();
-    crowded_ = wakeups_ - woken_before >= crowd;
+    take_turns(crowded_ ? 1 : most_in_a_poll);
     // A handler that woke no task may have been the interruption that is to end this wait.
-    if (block && !busy && completed_.empty())
+    if (!ran && !woke && completed_.empty())
         wait_for_handlers();
 }
 
@@ -131,14 +135,23 @@ bool reactor::run_timers() {
 /// Whether there was one. Not Asio's `poll`: an operation of many steps that is always ready would
 /// never let it return.
 bool reactor::run_ready_handlers() {
-    std::size_t ran = 0;
-    while (ran < most_in_a_poll && io_.poll_one() != 0)
-        ++ran;
-    return ran != 0;
+    const std::size_t woken_before = wakeups_;
+    bool any = false;
+    for (std::size_t idle = 0; idle < 64 && wakeups_ - woken_before < most_in_a_poll;) {
+        const std::size_t woken = wakeups_;
+        if (io_.poll_one() == 0)
+            break;
+        any = true;
+        idle = wakeups_ == woken ? idle + 1 : 0;
+    }
+    return any;
 }
 
 /// What comes meanwhile waits for the next poll.
 void reactor::take_turns(std::size_t most) noexcept {
+    // After many others a read most likely finds something, and then costs less without Asio. Those
+    // that come behind one that finds nothing have waited less.
+    bool is_likely = turns_.size() >= crowd;
     for (std::size_t left = std::min(most, turns_.size()); left != 0; --left) {
         turn& first = turns_.front();
         turns_.pop_front();
@@ -147,7 +160,7 @@ void reactor::take_turns(std::size_t most) noexcept {
             if (const auto third = std::next(second); third != turns_.end())
                 third->prefetch();
         }
-        first.take();
+        is_likely = first.take(is_likely);
     }
 }
 

@@ -44,8 +44,9 @@ public:
     turn(const turn&) = delete;
     turn& operator=(const turn&) = delete;
 
-    /// The turn has come: begins what the task waits for. Whatever ends that signals `ended`.
-    virtual void take() noexcept = 0;
+    /// The turn has come: starts what the task waits for. `is_likely`: tries it before; false if
+    /// that found nothing.
+    virtual bool take(bool is_likely) noexcept = 0;
 
     /// With many tasks nothing of one of them is in the cache when its turn comes. These two steps
     /// fetch it, each one step ahead of the next.

@@ -61,6 +61,7 @@ public:
 
     // Not once it was released.
     reactor& home() const noexcept { return *home_; }
+    int number() const noexcept { return descriptor_->number(); }
     /// Calls `fn` with Asio's object.
     template <class F>
     void with_view(F&& fn) {
