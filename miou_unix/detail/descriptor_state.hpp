@@ -44,7 +44,7 @@ public:
     void close();
     int release();
 
-    /// The last read filled its buffer: there is more, or the peer waits for an answer.
+    /// The last read filled its buffer, and found something at once: there is more, most likely.
     bool may_have_more() const noexcept { return may_have_more_.load(std::memory_order_relaxed); }
     void set_may_have_more(bool more) noexcept {
         may_have_more_.store(more, std::memory_order_relaxed);

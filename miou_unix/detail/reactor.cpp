@@ -95,20 +95,16 @@ void reactor::poll(bool block) {
         wake_completed();
     }};
     is_polling_ = true;
-    const bool woke = run_timers();
-    if (!block) {
-        take_turns(most_in_a_poll);
-        run_ready_handlers();
-        return;
-    }
+    bool busy = run_timers();
     const std::size_t woken_before = wakeups_;
-    const bool ran = crowd_is_likely() && run_ready_handlers();
+    if (!block || crowd_is_likely())
+        busy |= run_ready_handlers();
     crowded_ = wakeups_ - woken_before >= crowd;
     // While handlers wake a crowd, the others take one turn a poll: they came later, and a read
     // finds something more often the later it is made.
-    take_turns(crowded_ ? 1 : most_in_a_poll);
+    take_turns(block && crowded_ ? 1 : most_in_a_poll);
     // A handler that woke no task may have been the interruption that is to end this wait.
-    if (!ran && !woke && completed_.empty())
+    if (block && !busy && completed_.empty())
         wait_for_handlers();
 }
 
@@ -133,11 +129,12 @@ bool reactor::run_timers() {
 }
 
 /// Whether there was one. Not Asio's `poll`: an operation of many steps that is always ready would
-/// never let it return.
+/// never let it return. Of the handlers that wake nobody, which are most while reads find something
+/// without Asio, the rest waits for the next poll, too.
 bool reactor::run_ready_handlers() {
     const std::size_t woken_before = wakeups_;
     bool any = false;
-    for (std::size_t idle = 0; idle < 64 && wakeups_ - woken_before < most_in_a_poll;) {
+    for (std::size_t idle = 0; idle < most_in_a_poll && wakeups_ - woken_before < most_in_a_poll;) {
         const std::size_t woken = wakeups_;
         if (io_.poll_one() == 0)
             break;

@@ -171,13 +171,23 @@ private:
     const Buffers& into_;
 };
 
-/// In the task itself. What is as large as the last buffer would leave the cache if it were read
-/// ahead of the other tasks.
+/// In the task itself: what is as large as the last buffer would leave the cache if it were read
+/// ahead of the other tasks. `in_vain` becomes true if there was nothing at first.
 template <class Buffers>
-std::size_t read_directly(descriptor_state& f, const Buffers& into, const char* caller) {
-    const ::ssize_t got =
-        retry(wait_type::read, f, caller, [&](int fd) { return read_once(f, fd, into); });
+std::size_t read_directly(descriptor_state& f, const Buffers& into, bool& in_vain,
+                          const char* caller) {
+    const ::ssize_t got = retry(wait_type::read, f, caller, [&](int fd) {
+        const ::ssize_t now = read_once(f, fd, into);
+        in_vain |= now < 0;
+        return now;
+    });
     return static_cast<std::size_t>(got);
+}
+
+template <class Buffers>
+std::size_t read_by_reactor(descriptor_state& f, const Buffers& into, const char* caller) {
+    miou::consume_budget(caller);
+    return reading{f, into, caller}.run();
 }
 
 template <class Buffers>
@@ -188,12 +198,12 @@ std::size_t read_into(const file_descr& f, const Buffers& into) {
     const std::size_t size = asio::buffer_size(into);
     if (size == 0)
         return 0;
-    const bool directly = state.may_have_more() || !state.non_blocking();
-    if (!directly)
-        miou::consume_budget(caller);
-    const std::size_t got =
-        directly ? read_directly(state, into, caller) : reading{state, into, caller}.run();
-    state.set_may_have_more(got == size);
+    bool in_vain = false;
+    const std::size_t got = state.may_have_more() || !state.non_blocking()
+                                ? read_directly(state, into, in_vain, caller)
+                                : read_by_reactor(state, into, caller);
+    // Unless the peer sends as much at a time and waits for the answer.
+    state.set_may_have_more(got == size && !in_vain);
     return got;
 }
 
