@@ -104,7 +104,7 @@ void reactor::poll(bool block) {
     // finds something more often the later it is made.
     take_turns(block && crowded_ ? 1 : most_in_a_poll);
     // A handler that woke no task may have been the interruption that is to end this wait.
-    if (block && !busy && completed_.empty())
+    if (block && !busy && completed_.empty() && turns_.empty())
         wait_for_handlers();
 }
 
