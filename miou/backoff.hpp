@@ -18,9 +18,9 @@ struct backoff_options {
     int upper_wait_log = 17;
 };
 
-/// How long to spin before the next try of something that others were quicker at, by the method of
-/// randomised exponential backoff. A value: `once` returns the next one. It spins, so that no other
-/// task of the domain runs meanwhile; not for waiting for one. OCaml: `Miou.Backoff.t`.
+/// Randomised exponential backoff: how long to spin before the next try, after another thread was
+/// quicker. A value: `once` returns the backoff for the try after that. While it spins no other task
+/// of the domain runs, so it must not be used to wait for one. OCaml: `Miou.Backoff.t`.
 class backoff {
 public:
     /// The largest bound.

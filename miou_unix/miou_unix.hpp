@@ -2,7 +2,7 @@
 #pragma once
 
 #include "miou_unix/blocking.hpp"
-#include "miou_unix/blocking_call.hpp"
+#include "miou_unix/blocking_read.hpp"
 #include "miou_unix/buffer.hpp"
 #include "miou_unix/connect.hpp"
 #include "miou_unix/datagram.hpp"

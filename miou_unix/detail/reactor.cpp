@@ -50,8 +50,8 @@ reactor::~reactor() {
         handle_->reactor_ = nullptr;
     }
     assert(timers_.empty() && turns_.empty() && completed_.empty() && cancelled_.empty());
-    while (registrations_)
-        registrations_->release();
+    while (!registrations_.empty())
+        registrations_.front().self->release();
     this_reactor = outer_;
 }
 
@@ -260,21 +260,15 @@ bool reactor::arm_timer() noexcept {
 }
 
 void reactor::add(registration& it) {
-    assert(is_of_this_thread(*handle_) && it.next == nullptr && it.previous == nullptr);
-    it.next = std::move(registrations_);
-    if (it.next)
-        it.next->previous = &it;
-    registrations_ = it.shared_from_this();
+    assert(is_of_this_thread(*handle_));
+    it.self = it.shared_from_this();
+    registrations_.push_back(it);
 }
 
 void reactor::remove(registration& it) noexcept {
-    assert(is_of_this_thread(*handle_) && (it.previous != nullptr || registrations_.get() == &it));
-    std::shared_ptr<registration>& link = it.previous ? it.previous->next : registrations_;
-    if (it.next)
-        it.next->previous = it.previous;
-    const std::shared_ptr<registration> kept = std::move(link); // `it` may be gone after this
-    link = std::move(kept->next);
-    kept->previous = nullptr;
+    assert(is_of_this_thread(*handle_));
+    const std::shared_ptr<registration> kept = std::move(it.self);
+    registrations_.erase(registrations_.iterator_to(it));
 }
 
 } // namespace miou_unix::detail

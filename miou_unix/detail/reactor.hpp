@@ -72,6 +72,12 @@ private:
     const std::array<const void*, 2> touched_;
 };
 
+/// What a reactor has of a registration.
+struct registered : boost::intrusive::list_base_hook<> {
+    std::shared_ptr<registration> self;      // keeps it, while it is in the reactor's list
+    registration* next_to_release = nullptr; // the list of the remote handle
+};
+
 /// One domain's system: an `io_context` that only this domain runs, and the timers. Everything but
 /// `interrupt` and `remote_handle` belongs to the domain's thread.
 ///
@@ -198,7 +204,7 @@ private:
     boost::intrusive::list<cancelled_call, boost::intrusive::constant_time_size<false>> cancelled_;
     asio::steady_timer tell_again_timer_;
     bool will_tell_again_ = false;
-    std::shared_ptr<registration> registrations_; // head of a list
+    boost::intrusive::list<registered> registrations_;
     std::shared_ptr<remote_handle> handle_ = std::make_shared<remote_handle>();
     const std::shared_ptr<worker_pools> workers_;
     const void* const domain_; // to tell it from the domains of runs that are nested in this one

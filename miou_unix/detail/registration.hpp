@@ -44,7 +44,7 @@ using asio_socket =
     asio::basic_raw_socket<asio::generic::raw_protocol, asio::io_context::executor_type>;
 
 /// Asio's view of a descriptor on one domain. Belongs to the thread of that domain.
-class registration : public std::enable_shared_from_this<registration> {
+class registration : public registered, public std::enable_shared_from_this<registration> {
 public:
     /// Throws `boost::system::system_error`, naming `caller`.
     static std::shared_ptr<registration> make(reactor& home,
@@ -77,11 +77,6 @@ public:
     const reactor::remote_handle& handle() const noexcept { return *handle_; }
     /// Its reactor is gone.
     bool is_of_the_past() const { return handle_->is_closed(); }
-
-    // The home's list.
-    std::shared_ptr<registration> next;
-    registration* previous = nullptr;
-    registration* next_to_release = nullptr; // the list of the remote handle
 
 private:
     boost::system::error_code assign(descriptor_kind kind);

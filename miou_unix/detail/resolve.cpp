@@ -1,6 +1,6 @@
 #include "miou_unix/resolve.hpp"
 
-#include "miou_unix/blocking_call.hpp"
+#include "miou_unix/blocking.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>

@@ -1,429 +1,266 @@
-// Waiting for raw descriptors, which stay in the mode that they are in.
+// Functions that block, on worker threads beside the domains.
 
 #include "support/domains.hpp"
+#include "support/environment.hpp"
 #include "support/errors.hpp"
-#include "support/io.hpp"
 #include "support/process.hpp"
+#include "support/reactor.hpp"
 #include "support/sanitized.hpp"
 #include "support/tasks.hpp"
-#include "support/temporary_folder.hpp"
 
-#include "miou/promise.hpp"
+#include "miou/miou.hpp"
 #include "miou_unix/miou_unix.hpp"
-
-#include <boost/system/system_error.hpp>
 
 #include <gtest/gtest.h>
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <pthread.h>
 
 #include <atomic>
-#include <cstdint>
-#include <functional>
+#include <csignal>
+#include <cstdlib>
+#include <latch>
+#include <memory>
+#include <optional>
+#include <random>
+#include <stdexcept>
 #include <string>
-#include <utility>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 namespace {
 
+using miou_unix::blocking;
 using test::domains;
-using test::error_in;
-using test::error_of;
 using test::failed_with;
-namespace errc = boost::system::errc;
+using test::on_reactor;
 
-/// The end to read from and the end to write to. The destructor closes them.
-struct raw_ends {
-    explicit raw_ends(std::pair<int, int> both)
-        : from{both.first}
-        , to{both.second} {}
-    ~raw_ends() {
-        close_first();
-        close_second();
+/// A worker that runs a function until it is released.
+class held_worker {
+public:
+    /// For a task. Returns true when the worker has been released.
+    bool occupy() {
+        return blocking([this] {
+            occupied_.count_down();
+            released_.wait();
+            return true;
+        });
     }
-    raw_ends(const raw_ends&) = delete;
-    raw_ends& operator=(const raw_ends&) = delete;
-
-    void close_first() { close_once(from); }
-    void close_second() { close_once(to); }
-
-    int from, to;
+    /// Blocks the calling thread.
+    void wait_until_occupied() const { occupied_.wait(); }
+    void release() { released_.count_down(); }
 
 private:
-    static void close_once(int& fd) {
-        if (const int open = std::exchange(fd, -1); open >= 0)
-            ::close(open);
-    }
+    std::latch occupied_{1};
+    std::latch released_{1};
 };
 
-std::pair<int, int> raw_event() {
-    const int fd = ::eventfd(0, EFD_CLOEXEC);
-    return {fd, ::fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+TEST(blocking, runs_on_a_thread_that_is_no_domain) {
+    on_reactor([] {
+        const auto here = std::this_thread::get_id();
+        EXPECT_NE(blocking([] { return std::this_thread::get_id(); }), here);
+        EXPECT_EQ(std::this_thread::get_id(), here);
+        blocking([] { EXPECT_THROW(miou::yield(), miou::outside_of_task); });
+    });
 }
 
-std::pair<int, int> raw_terminal() {
-    const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    ::grantpt(master);
-    ::unlockpt(master);
-    return {master, ::open(::ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC)};
+TEST(blocking, returns_what_the_function_returns_and_throws_what_it_throws) {
+    on_reactor([] {
+        int local = 1;
+        EXPECT_EQ(blocking([&] { return ++local; }), 2);
+        EXPECT_EQ(*blocking([] { return std::make_unique<int>(3); }), 3);
+        blocking([&] { local = 4; });
+        EXPECT_EQ(local, 4);
+        EXPECT_THROW(blocking([] { throw std::out_of_range{"far"}; }), std::out_of_range);
+    });
 }
 
-std::pair<int, int> raw_datagram_pair() {
-    int both[2];
-    ::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, both);
-    return {both[0], both[1]};
-}
-
-/// Writes eight bytes, which an eventfd accepts too.
-void put(int fd) {
-    const std::uint64_t one = 1;
-    EXPECT_EQ(::write(fd, &one, sizeof one), 8);
-}
-
-void take(int fd) {
-    std::uint64_t value;
-    EXPECT_EQ(::read(fd, &value, sizeof value), 8);
-}
-
-/// Writes until there is no room, and leaves the descriptor in blocking mode.
-void fill(int fd) {
-    const std::string block(1000, 'x');
-    ::fcntl(fd, F_SETFL, O_NONBLOCK | ::fcntl(fd, F_GETFL));
-    while (::write(fd, block.data(), block.size()) > 0) {
-    }
-    while (::write(fd, "x", 1) > 0) {
-    }
-    ::fcntl(fd, F_SETFL, ~O_NONBLOCK & ::fcntl(fd, F_GETFL));
-}
-
-/// Lets other tasks run, and polls the system.
-void let_others_run() {
-    for (int i = 0; i < 5; ++i)
+TEST(blocking, parks_only_the_calling_task) {
+    on_reactor([] {
+        held_worker worker;
+        const auto caller = miou::async([&] { worker.occupy(); });
         miou::yield();
-    miou_unix::sleep(0.001);
+        worker.release(); // would never happen if the domain were blocked
+        miou::await_exn(caller);
+    });
 }
 
-template <class Spawn>
-void waits_for_what_comes(Spawn spawn) {
-    for (const auto& make :
-         {&test::raw_pipe, &test::raw_socket_pair, &raw_event, &raw_terminal, &raw_datagram_pair}) {
-        const raw_ends ends{make()};
-        std::atomic<bool> woken = false;
-        const auto reader = spawn([&] {
-            miou_unix::blocking_read(ends.from);
-            woken = true;
+TEST(blocking, no_more_run_at_once_than_there_are_workers_and_the_rest_follow) {
+    miou_unix::run({.domains = domains(), .workers = 2}, [] {
+        std::atomic<int> running = 0;
+        std::atomic<int> most = 0;
+        std::vector<miou::promise<void>> callers;
+        for (int i = 0; i < 100; ++i)
+            callers.push_back(miou::async([&] {
+                blocking([&] {
+                    const int now = ++running;
+                    for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+                    }
+                    std::this_thread::yield();
+                    --running;
+                });
+            }));
+        for (const auto& outcome : miou::await_all(std::move(callers)))
+            EXPECT_TRUE(outcome.has_value());
+        EXPECT_LE(most, 2);
+    });
+}
+
+TEST(blocking, of_a_cancelled_task_is_not_run_if_it_still_waits_in_the_queue) {
+    const test::environment_variable workers{"MIOU_WORKERS", "1"};
+    on_reactor([] {
+        held_worker worker;
+        const auto first = miou::async([&] { worker.occupy(); });
+        const auto second = miou::async([] {
+            blocking([] { ADD_FAILURE() << "a function that was removed from the queue ran"; });
         });
-        let_others_run();
-        EXPECT_FALSE(woken);
-        put(ends.to);
-        miou::await_exn(reader);
-        take(ends.from);
+        miou::yield();
+        worker.wait_until_occupied();
+        miou::cancel(second);
+        EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(second)));
+        worker.release();
+        miou::await_exn(first);
+    });
+}
+
+TEST(blocking, that_has_begun_is_waited_for_and_its_outcome_is_not_lost) {
+    on_reactor([] {
+        held_worker worker;
+        bool returned = false;
+        const auto caller = miou::async([&] { returned = worker.occupy(); });
+        miou::yield();
+        worker.wait_until_occupied();
+        const auto releasing = miou::async([&] { worker.release(); });
+        miou::cancel(caller);
+        EXPECT_TRUE(returned);
+        miou::await_exn(releasing);
+    });
+}
+
+TEST(blocking, a_function_has_the_signal_mask_of_its_caller) {
+    on_reactor([] {
+        const auto blocks = [](int number) {
+            sigset_t blocked;
+            ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+            return ::sigismember(&blocked, number) == 1;
+        };
+        sigset_t one, before;
+        ::sigemptyset(&one);
+        ::sigaddset(&one, SIGUSR1);
+        ::pthread_sigmask(SIG_BLOCK, &one, &before);
+        EXPECT_TRUE(blocking([&] { return blocks(SIGUSR1) && !blocks(SIGTERM); }));
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        EXPECT_EQ(blocking([&] { return blocks(SIGUSR1); }), blocks(SIGUSR1));
+    });
+}
+
+TEST(blocking, refuses_a_malformed_number_of_workers_and_works_once_it_is_corrected) {
+    for (const char* bad : {"", "0", "-1", "4x", "1025", "99999999999"}) {
+        const test::environment_variable workers{"MIOU_WORKERS", bad};
+        for (const std::optional<int> chosen : {std::optional<int>{}, std::optional{2}}) {
+            const auto text = test::message_of<std::invalid_argument>(
+                [&] { miou_unix::run({.domains = domains(), .workers = chosen}, [] { FAIL(); }); });
+            EXPECT_TRUE(test::contains(text, "MIOU_WORKERS")) << text;
+        }
+    }
+    for (const int bad : {0, -1, 1025}) {
+        const auto text = test::message_of<std::invalid_argument>(
+            [&] { miou_unix::run({.domains = domains(), .workers = bad}, [] { FAIL(); }); });
+        EXPECT_TRUE(test::contains(text, ".workers")) << text;
+    }
+    miou_unix::run({.domains = domains(), .workers = 1024}, [] { blocking([] {}); });
+}
+
+TEST(blocking, one_thread_runs_all_calls_that_follow_each_other) {
+    on_reactor([] {
+        const std::size_t before = test::live_threads();
+        for (int i = 0; i < 100; ++i)
+            blocking([] {});
+        EXPECT_EQ(test::live_threads(), before + 1);
+    });
+}
+
+/// While this object exists no thread can be started: the default stack is too large.
+class no_more_threads {
+public:
+    no_more_threads() {
+        ::pthread_getattr_default_np(&before_);
+        ::pthread_attr_t huge;
+        ::pthread_attr_init(&huge);
+        ::pthread_attr_setstacksize(&huge, std::size_t{1} << 47);
+        EXPECT_EQ(::pthread_setattr_default_np(&huge), 0);
+        ::pthread_attr_destroy(&huge);
+    }
+    ~no_more_threads() {
+        ::pthread_setattr_default_np(&before_);
+        ::pthread_attr_destroy(&before_);
+    }
+    no_more_threads(const no_more_threads&) = delete;
+    no_more_threads& operator=(const no_more_threads&) = delete;
+
+private:
+    ::pthread_attr_t before_;
+};
+
+TEST(blocking, says_that_no_thread_can_be_started_and_works_once_one_can) {
+    on_reactor([] {
+        {
+            const no_more_threads meanwhile;
+            const auto text = test::message_of<std::system_error>(
+                [] { blocking([] { ADD_FAILURE() << "ran without a thread"; }); });
+            EXPECT_TRUE(test::contains(text, "miou_unix::blocking")) << text;
+        }
+        EXPECT_EQ(blocking([] { return 1; }), 1);
+    });
+}
+
+TEST(blocking, waits_for_an_existing_thread_if_no_more_can_be_started) {
+    on_reactor([] {
+        held_worker worker;
+        const auto first = miou::async([&] { worker.occupy(); });
+        miou::yield();
+        worker.wait_until_occupied();
+        const no_more_threads meanwhile;
+        const auto second = miou::async([] { return blocking([] { return 2; }); });
+        miou::yield();
+        worker.release();
+        EXPECT_EQ(miou::await_exn(second), 2);
+        miou::await_exn(first);
+    });
+}
+
+TEST(blocking, needs_a_task_and_a_reactor) {
+    EXPECT_THROW(blocking([] {}), miou::outside_of_task);
+    miou::run({.domains = domains()},
+              [] { EXPECT_THROW(blocking([] {}), miou::no_select_provided); });
+}
+
+TEST(blocking, no_thread_is_left_after_the_run) {
+    const std::size_t before = test::live_threads();
+    for (int i = 0; i < 20; ++i) {
+        on_reactor([] { blocking([] {}); });
+        EXPECT_EQ(test::live_threads(), before);
     }
 }
 
-TEST(blocking_read, waits_until_data_comes) {
-    miou_unix::run({.domains = domains()},
-                   [] { waits_for_what_comes([](auto fn) { return miou::async(fn); }); });
-}
-
-TEST(blocking_read, waits_on_other_domains) {
-    miou_unix::run({.domains = domains()},
-                   [] { waits_for_what_comes([](auto fn) { return test::anywhere(fn); }); });
-}
-
-TEST(blocking_read, returns_at_once_when_there_is_something) {
-    miou_unix::run({.domains = domains()}, [] {
-        const raw_ends ends{test::raw_pipe()};
-        put(ends.to);
-        for (int i = 0; i < 100; ++i) // the data stays unread
-            miou_unix::blocking_read(ends.from);
-        take(ends.from);
-    });
-}
-
-TEST(blocking_read, the_end_of_the_stream_wakes_the_task) {
-    miou_unix::run({.domains = domains()}, [] {
-        for (const auto& make : {&test::raw_pipe, &test::raw_socket_pair}) {
-            raw_ends ends{make()};
-            const auto reader = test::anywhere([&] { miou_unix::blocking_read(ends.from); });
-            let_others_run();
-            ends.close_second();
-            miou::await_exn(reader);
-            miou_unix::blocking_read(ends.from);
-        }
-    });
-}
-
-TEST(blocking_write, waits_for_room) {
-    miou_unix::run({.domains = domains()}, [] {
-        for (const auto& make : {&test::raw_pipe, &test::raw_socket_pair}) {
-            const raw_ends ends{make()};
-            miou_unix::blocking_write(ends.to);
-            fill(ends.to);
-            std::atomic<bool> woken = false;
-            const auto writer = test::anywhere([&] {
-                miou_unix::blocking_write(ends.to);
-                woken = true;
+TEST(blocking, a_storm_of_cancellations_loses_no_call) {
+    on_reactor([] {
+        std::atomic<int> begun = 0;
+        std::atomic<int> ended = 0;
+        std::minstd_rand random{7};
+        for (int i = 0; i < test::scaled(20'000, 2000); ++i) {
+            const auto caller = test::anywhere([&] {
+                for (;;)
+                    blocking([&] {
+                        ++begun;
+                        ++ended;
+                    });
             });
-            let_others_run();
-            EXPECT_FALSE(woken);
-            std::string half(1'000'000, '\0');
-            EXPECT_GT(::read(ends.from, half.data(), half.size()), 0);
-            miou::await_exn(writer);
-        }
-    });
-}
-
-TEST(blocking_write, a_broken_pipe_wakes_the_task) {
-    miou_unix::run({.domains = domains()}, [] {
-        raw_ends ends{test::raw_pipe()};
-        fill(ends.to);
-        const auto writer = test::anywhere([&] { miou_unix::blocking_write(ends.to); });
-        let_others_run();
-        ends.close_first();
-        miou::await_exn(writer);
-    });
-}
-
-TEST(blocking_calls, leave_the_mode_as_it_is) {
-    miou_unix::run({.domains = domains()}, [] {
-        const raw_ends ends{test::raw_socket_pair()};
-        const auto reader = test::anywhere([&] { miou_unix::blocking_read(ends.from); });
-        const auto nobody_sees_another = [&] {
-            EXPECT_EQ(::fcntl(ends.from, F_GETFL) & O_NONBLOCK, 0);
-        };
-        miou_unix::blocking_write(ends.from);
-        for (int i = 0; i < 20; ++i) {
-            nobody_sees_another();
-            miou::yield();
-        }
-        put(ends.to);
-        miou::await_exn(reader);
-        nobody_sees_another();
-    });
-}
-
-TEST(blocking_calls, readers_and_writers_of_one_descriptor_wait_side_by_side) {
-    miou_unix::run({.domains = domains()}, [] {
-        const raw_ends ends{test::raw_socket_pair()};
-        fill(ends.from);
-        std::vector<miou::promise<void>> readers, writers;
-        for (int i = 0; i < 4; ++i) {
-            const auto read = [&] { miou_unix::blocking_read(ends.from); };
-            const auto write = [&] { miou_unix::blocking_write(ends.from); };
-            readers.push_back(i % 2 == 0 ? miou::async(read) : test::anywhere(read));
-            writers.push_back(i % 2 == 0 ? miou::async(write) : test::anywhere(write));
-        }
-        let_others_run();
-        put(ends.to);
-        for (const auto& each : miou::await_all(readers))
-            each.value();
-        for (const auto& each : writers)
-            EXPECT_EQ(each.state(), miou::promise_state::running);
-        std::string all(1'000'000, '\0');
-        EXPECT_GT(::read(ends.to, all.data(), all.size()), 0);
-        for (const auto& each : miou::await_all(writers))
-            each.value();
-    });
-}
-
-TEST(blocking_calls, may_wait_for_a_descriptor_that_also_has_a_handle) {
-    miou_unix::run({.domains = domains()}, [] {
-        const auto [f, peer] = test::socket_pair();
-        const auto reader = miou::async([&, g = f] {
-            char both[2];
-            miou_unix::really_read(g, both);
-            EXPECT_EQ(std::string(both, 2), "xy");
-        });
-        let_others_run();
-        const auto waiter =
-            miou::async([&, g = f] { miou_unix::blocking_read(miou_unix::to_file_descr(g)); });
-        let_others_run();
-        miou_unix::write(peer, "x"); // the reader may take the byte before the waiter polls
-        let_others_run();
-        miou::cancel(waiter);
-        miou_unix::blocking_write(miou_unix::to_file_descr(f));
-        miou_unix::write(peer, "y");
-        miou::await_exn(reader);
-    });
-}
-
-TEST(blocking_calls, hundreds_wait_for_one_descriptor) {
-    miou_unix::run({.domains = domains()}, [] {
-        const raw_ends ends{raw_event()};
-        std::vector<miou::promise<void>> tasks;
-        for (int i = 0; i < test::scaled(400, 50); ++i) {
-            const auto wait = [&] { miou_unix::blocking_read(ends.from); };
-            tasks.push_back(i % 2 == 0 ? miou::async(wait) : test::anywhere(wait));
-        }
-        let_others_run();
-        put(ends.to);
-        for (const auto& each : miou::await_all(tasks))
-            each.value();
-    });
-}
-
-TEST(blocking_calls, are_cancelled_and_leave_nothing) {
-    miou_unix::run({.domains = domains()}, [] {
-        const raw_ends ends{test::raw_socket_pair()};
-        fill(ends.from);
-        const std::size_t before = test::open_descriptors();
-        for (int i = 0; i < test::scaled(100, 30); ++i) {
-            std::atomic<bool> begun = false;
-            const auto task = test::anywhere([&, i] {
-                begun = true;
-                if (i % 2 == 0)
-                    miou_unix::blocking_read(ends.from);
-                else
-                    miou_unix::blocking_write(ends.from);
-            });
-            test::yield_until([&] { return begun.load(); });
-            for (int k = 0; k < i % 5; ++k)
+            for (auto steps = random() % 3; steps != 0; --steps)
                 miou::yield();
-            miou::cancel(task);
-            EXPECT_TRUE(failed_with<miou::cancelled>(miou::await(task)));
+            miou::cancel(caller);
         }
-        EXPECT_EQ(test::open_descriptors(), before);
-    });
-}
-
-TEST(blocking_calls, one_that_never_parks_can_be_cancelled) {
-    miou_unix::run({.domains = domains()}, [] {
-        const raw_ends ends{test::raw_pipe()};
-        const auto task = test::anywhere([&] {
-            for (;;)
-                miou_unix::blocking_write(ends.to);
-        });
-        for (int i = 0; i < 10; ++i)
-            miou::yield();
-        miou::cancel(task);
-    });
-}
-
-TEST(blocking_calls, a_reused_number_is_another_descriptor) {
-    miou_unix::run({.domains = domains()}, [] {
-        for (int i = 0; i < test::scaled(100, 30); ++i) {
-            int number = -1;
-            {
-                const raw_ends old{test::raw_pipe()};
-                number = old.from;
-                put(old.to);
-                const auto there = test::anywhere([&] { miou_unix::blocking_read(old.from); });
-                miou_unix::blocking_read(old.from);
-                miou::await_exn(there);
-            }
-            const raw_ends again{test::raw_pipe()};
-            ASSERT_EQ(again.from, number);
-            std::atomic<bool> woken = false;
-            const auto wait = [&] {
-                miou_unix::blocking_read(again.from);
-                EXPECT_TRUE(woken);
-            };
-            const auto here = miou::async(wait);
-            const auto there = test::anywhere(wait);
-            for (int k = 0; k < 5; ++k)
-                miou::yield();
-            woken = true;
-            put(again.to);
-            miou::await_exn(here);
-            miou::await_exn(there);
-        }
-    });
-}
-
-TEST(blocking_calls, a_wait_for_a_descriptor_that_was_closed_ends_by_cancellation) {
-    miou_unix::run({.domains = domains()}, [] {
-        raw_ends old{test::raw_pipe()};
-        const auto lost = miou::async([&, fd = old.from] { miou_unix::blocking_read(fd); });
-        miou::yield(); // the task parks
-        old.close_first();
-        const raw_ends again{test::raw_pipe()}; // gets the same number
-        put(again.to);
-        miou_unix::blocking_read(again.from);
-        let_others_run();
-        EXPECT_EQ(lost.state(), miou::promise_state::running);
-        miou::cancel(lost);
-    });
-}
-
-TEST(blocking_calls, that_are_cancelled_let_the_descriptor_be_closed_and_its_number_be_reused) {
-    miou_unix::run({.domains = domains()}, [] {
-        for (int i = 0; i < test::scaled(200, 50); ++i) {
-            std::atomic<int> number = -1;
-            const auto owner = test::anywhere([&] {
-                const raw_ends old{test::raw_socket_pair()}; // closed while the task unwinds
-                number = old.from;
-                miou_unix::blocking_read(old.from);
-            });
-            test::yield_until([&] { return number >= 0; });
-            for (int k = 0; k < i % 5; ++k)
-                miou::yield();
-            miou::cancel(owner);
-            const raw_ends again{test::raw_socket_pair()};
-            ASSERT_EQ(again.from, number);
-            const auto there = test::anywhere([&] { miou_unix::blocking_read(again.from); });
-            let_others_run();
-            EXPECT_EQ(there.state(), miou::promise_state::running);
-            put(again.to);
-            miou_unix::blocking_read(again.from);
-            miou::await_exn(there);
-        }
-    });
-}
-
-TEST(blocking_calls, refuse_a_file_that_cannot_be_waited_for) {
-    const test::temporary_folder folder;
-    miou_unix::run({.domains = domains()}, [&] {
-        for (const int fd : {::open((folder / "file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600),
-                             ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-                             ::open("/dev/null", O_RDWR | O_CLOEXEC)}) {
-            ASSERT_GE(fd, 0);
-            EXPECT_EQ(error_of([&] { miou_unix::blocking_read(fd); }),
-                      errc::operation_not_permitted);
-            EXPECT_EQ(error_of([&] { miou_unix::blocking_write(fd); }),
-                      errc::operation_not_permitted);
-            ::close(fd);
-        }
-    });
-}
-
-TEST(blocking_calls, refuse_an_invalid_descriptor) {
-    miou_unix::run({.domains = domains()}, [] {
-        int closed = -1;
-        {
-            const raw_ends ends{test::raw_pipe()};
-            closed = ends.to;
-        }
-        for (const int fd : {-1, 1 << 20, closed}) {
-            EXPECT_EQ(error_of([&] { miou_unix::blocking_read(fd); }), errc::bad_file_descriptor);
-            EXPECT_EQ(error_of([&] { miou_unix::blocking_write(fd); }), errc::bad_file_descriptor);
-        }
-    });
-}
-
-TEST(blocking_calls, outside_of_a_run_nothing_can_be_waited_for) {
-    const raw_ends ends{test::raw_pipe()};
-    EXPECT_THROW(miou_unix::blocking_read(ends.from), miou::outside_of_task);
-    EXPECT_THROW(miou_unix::blocking_write(ends.to), miou::outside_of_task);
-    miou::run({.domains = domains()},
-              [&] { EXPECT_THROW(miou_unix::blocking_read(ends.from), miou::no_select_provided); });
-}
-
-TEST(blocking_calls, say_the_name_that_they_were_given) {
-    miou_unix::run({.domains = domains()}, [] {
-        const auto text_of = [](auto call) {
-            return test::message_of<boost::system::system_error>(call);
-        };
-        const auto reading = text_of([] { miou_unix::blocking_read({.name = "the queue"}, -1); });
-        EXPECT_TRUE(test::contains(reading, "miou_unix::blocking_read (the queue)")) << reading;
-        const auto writing = text_of([] { miou_unix::blocking_write({.name = "a pipe"}, -1); });
-        EXPECT_TRUE(test::contains(writing, "miou_unix::blocking_write (a pipe)")) << writing;
-        const raw_ends ends{test::raw_pipe()};
-        miou_unix::blocking_write({.name = "a pipe"}, ends.to);
+        EXPECT_EQ(begun, ended);
     });
 }
 
