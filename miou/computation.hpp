@@ -64,7 +64,7 @@ private:
 
     spinlock guard_;
     atomic<bool> complete_ = false;
-    trigger* signaling_ = nullptr; // taken out by the one who completes, not signaled yet
+    trigger* signaling_ = nullptr; // taken out by whoever completes, not signaled yet
     identity completer_ = 0;
     boost::intrusive::list<
         attachment,

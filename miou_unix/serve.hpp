@@ -14,8 +14,8 @@
 namespace miou_unix {
 
 /// Waits until the tasks in `tasks` have finished, but not for longer than `grace` (not negative);
-/// then cancels those that are left, all at once, and waits until they have unwound. Returns whom
-/// it had to cancel, with their spawn sites: "task 12 (spawned at server.cpp:45)". What the tasks
+/// then cancels those that are left, all at once, and waits until they have unwound. Returns a
+/// description of each that it had to cancel: "task 12 (spawned at server.cpp:45)". What the tasks
 /// throw is logged: ECONNRESET, EPIPE and ENOTCONN, by which a peer has gone, for debugging, the
 /// rest as a warning.
 ///
@@ -34,9 +34,9 @@ struct serve_options {
 using connection_handler = miou::unique_function<void(file_descr connection, sockaddr peer)>;
 
 /// Accepts connections on `listening`, a stream socket, and calls `handle` in a child for each, on
-/// this domain, until `stop` is made. Then closes `listening`, waits for the connections and
-/// returns whom it had to cancel, as `drain` does. Servers on several domains may share one
-/// listening socket, or have one each with `.reuseport`.
+/// this domain, until `stop` is made. Then closes `listening`, waits for the connections as
+/// `drain` does, and returns what that returns. Servers on several domains may share one listening
+/// socket, or have one each with `.reuseport`.
 ///
 /// A connection is closed when `handle` has ended, unless it was released. What `handle` throws
 /// ends that connection alone, and is logged as `drain` does. When the system is out of

@@ -1,4 +1,4 @@
-// Who holds a lock: tasks and plain threads, told apart by one number.
+// One number for the holder of a lock, whether a task or a plain thread.
 #pragma once
 
 #include <cstdint>

@@ -121,7 +121,7 @@ private:
 file_descr connect(connect_options options, std::span<const sockaddr> addresses) {
     if (addresses.empty())
         throw std::invalid_argument{std::string{caller} + ": there is no address"};
-    if (!(options.attempt_delay.count() >= 0)) // NaN neither
+    if (!(options.attempt_delay.count() >= 0)) // also true for NaN
         throw std::invalid_argument{std::string{caller} +
                                     ": the delay is negative or not a number"};
     race attempts{options.attempt_delay, interleaved(addresses)};

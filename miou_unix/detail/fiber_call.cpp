@@ -38,16 +38,16 @@ void run_in_handler(const fiber_call::executor_type& executor, F fn) {
 
 } // namespace
 
-class fiber_call::teller final : public cancelled_call {
+class fiber_call::emitter final : public cancelled_call {
 public:
-    explicit teller(fiber_call& call) noexcept
+    explicit emitter(fiber_call& call) noexcept
         : call_{call} {}
 
-    void tell() noexcept override {
+    void emit() noexcept override {
         if (call_.memory_.use().awaits_handler()) // else what the slot refers to may be gone
             try {
                 call_.signal_.emit(asio::cancellation_type::all);
-            } catch (...) { // it is told again
+            } catch (...) { // it is emitted again
                 if (!std::exchange(has_failed_, true))
                     miou::logs::write(miou::logs::level::warning,
                                       "use_fiber: cancelling an operation threw; it is tried again "
@@ -78,21 +78,21 @@ std::exception_ptr fiber_call::wait() {
     return cancellation;
 }
 
-/// The first telling is queued behind the first step of the operation: a coroutine that is told
-/// before it has begun throws out of its handler. And it is told again: a step that has ended, but
-/// whose handler has not run, tells nothing to the step that follows.
+/// The first emission is queued behind the first step of the operation: a coroutine that is
+/// cancelled before it has begun throws out of its handler. The emission is repeated, since a step
+/// that has ended, but whose handler has not run yet, does not pass it on to the step that follows.
 void fiber_call::abandon() noexcept {
     miou::uncancellable([this] {
         if (memory_.use().awaits_handler()) {
-            teller library{*this};
+            emitter library{*this};
             reactor& here = reactor::current("miou_unix::use_fiber");
             run_in_handler(executor_, [&] {
-                library.tell();
-                here.tell_again(library);
+                library.emit();
+                here.emit_again(library);
             });
             ended_.await();
             library.unlink();
-            // What was queued when it was told, in a busy strand for example, refers to the slot.
+            // What the emission has queued, in a busy strand for example, refers to the slot.
             run_in_handler(executor_, [] {});
         }
         ended_.await();

@@ -80,7 +80,7 @@ public:
     void abandon() noexcept;
 
 private:
-    class teller;
+    class emitter;
 
     executor_type executor_;
     miou::trigger ended_;

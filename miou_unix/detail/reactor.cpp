@@ -29,7 +29,7 @@ constexpr std::size_t most_in_a_poll = 32;
 // So many tasks that handlers wake at a poll are a crowd.
 constexpr std::size_t crowd = 8;
 
-constexpr auto tell_again_after = std::chrono::milliseconds{1};
+constexpr auto emit_again_after = std::chrono::milliseconds{1};
 
 } // namespace
 
@@ -37,7 +37,7 @@ reactor::reactor(miou::domain_uid, std::shared_ptr<worker_pools> workers)
     : io_{1} // one thread runs it, any thread may post
     , always_busy_{io_.get_executor()}
     , timer_{io_}
-    , tell_again_timer_{io_}
+    , emit_timer_{io_}
     , workers_{std::move(workers)}
     , domain_{miou::domain_key()}
     , outer_{std::exchange(this_reactor, this)} {
@@ -108,8 +108,8 @@ void reactor::poll(bool block) {
         wait_for_handlers();
 }
 
-/// Asio tells that it has no more handlers only by one more system call. So it is asked while there
-/// is a crowd, and else now and then.
+/// Asio says that it has no more handlers only by one more system call. So it is asked while there
+/// is a crowd, and otherwise now and then.
 bool reactor::crowd_is_likely() noexcept {
     if (!crowded_ && ++polls_for_one_handler_ < crowd)
         return false;
@@ -179,23 +179,23 @@ void reactor::wake_completed() noexcept {
     }
 }
 
-/// By the clock, not after the next handler: where a library queues what it is told, that is a
-/// handler, too.
-void reactor::tell_cancelled_later() noexcept {
-    if (cancelled_.empty() || std::exchange(will_tell_again_, true))
+/// By the clock, not after the next handler: a library that queues each emission would make one
+/// more handler of it, and the domain would spin.
+void reactor::emit_later() noexcept {
+    if (cancelled_.empty() || std::exchange(will_emit_again_, true))
         return;
-    auto tell_all =
-        asio::bind_allocator(tell_again_memory_.get(), [this](boost::system::error_code = {}) {
-            will_tell_again_ = false;
+    auto emit_all =
+        asio::bind_allocator(emit_memory_.get(), [this](boost::system::error_code = {}) {
+            will_emit_again_ = false;
             for (cancelled_call& each : cancelled_)
-                each.tell();
-            tell_cancelled_later();
+                each.emit();
+            emit_later();
         });
     try {
-        tell_again_timer_.expires_after(tell_again_after);
-        tell_again_timer_.async_wait(tell_all);
+        emit_timer_.expires_after(emit_again_after);
+        emit_timer_.async_wait(emit_all);
     } catch (...) { // no memory for a timer: at once
-        asio::post(io_, tell_all);
+        asio::post(io_, emit_all);
     }
 }
 

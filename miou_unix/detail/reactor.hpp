@@ -30,9 +30,9 @@ struct worker_pools;
 class cancelled_call : public boost::intrusive::list_base_hook<
                            boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
 public:
-    /// Tells the library that carries out the call, if the call has not ended. Runs in a handler of
+    /// Emits the cancellation signal of the call, if the call has not ended. Runs in a handler of
     /// the `io_context`: what a library dispatches to the `io_context` then runs at once.
-    virtual void tell() noexcept = 0;
+    virtual void emit() noexcept = 0;
 
 protected:
     ~cancelled_call() = default;
@@ -137,10 +137,10 @@ public:
     /// A handler wakes a task.
     void count_wakeup() noexcept { ++wakeups_; }
 
-    /// Has `call` told each millisecond, for as long as it lives.
-    void tell_again(cancelled_call& call) noexcept {
+    /// Has `call` emit each millisecond, for as long as it lives.
+    void emit_again(cancelled_call& call) noexcept {
         cancelled_.push_back(call);
-        tell_cancelled_later();
+        emit_later();
     }
 
     // --- Descriptors
@@ -182,13 +182,13 @@ private:
     bool arm_timer() noexcept;
     void interrupt();
     void release_what_was_closed() noexcept;
-    void tell_cancelled_later() noexcept;
+    void emit_later() noexcept;
 
     // What is posted while one is on its way would wake nobody else.
     std::atomic<bool> interruption_posted_ = false;
     handler_memory<256> interruption_memory_; // belongs to the thread that has set it
     handler_memory<256> timer_memory_;
-    handler_memory<256> tell_again_memory_;
+    handler_memory<256> emit_memory_;
 
     asio::io_context io_; // handlers are destroyed with it, before their memory
     asio::executor_work_guard<asio::io_context::executor_type> always_busy_;
@@ -202,12 +202,12 @@ private:
     bool crowded_ = false;               // handlers have woken many tasks at the last poll
     unsigned polls_for_one_handler_ = 0; // since it was last asked whether there are more
     boost::intrusive::list<cancelled_call, boost::intrusive::constant_time_size<false>> cancelled_;
-    asio::steady_timer tell_again_timer_;
-    bool will_tell_again_ = false;
+    asio::steady_timer emit_timer_;
+    bool will_emit_again_ = false;
     boost::intrusive::list<registered> registrations_;
     std::shared_ptr<remote_handle> handle_ = std::make_shared<remote_handle>();
     const std::shared_ptr<worker_pools> workers_;
-    const void* const domain_; // to tell it from the domains of runs that are nested in this one
+    const void* const domain_; // not that of a run that is nested in this one
     reactor* outer_;           // of the run that this one is nested in
 };
 

@@ -26,7 +26,8 @@ constexpr std::size_t longest_service = NI_MAXSERV - 1;
 
 /// No name of a host: DNS has no top-level domain of digits, and no colon.
 bool is_number(std::string_view host) {
-    return host.find(':') != host.npos || host.find_first_not_of("0123456789.") == host.npos;
+    return host.find(':') != std::string_view::npos ||
+           host.find_first_not_of("0123456789.") == host.npos;
 }
 
 /// No name of a service: each has a letter.

@@ -21,7 +21,7 @@ using namespace detail;
 
 namespace {
 
-// Nobody tells when the system has descriptors again.
+// Nothing tells when the system has descriptors again.
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
 
 /// That a peer has gone happens to every server.
@@ -67,7 +67,7 @@ std::string described(const miou::promise<void>& task) {
     return text.str();
 }
 
-/// A connection ends no other one, for lack of memory to tell of its end neither.
+/// One connection must not end another one, even if there is no memory to log its failure.
 void log_failure(const miou::promise<void>& task, const std::exception_ptr& failure) noexcept try {
     log_failure(described(task), failure);
 } catch (...) {
@@ -118,7 +118,7 @@ std::optional<std::pair<file_descr, sockaddr>> accept_unless(const stop_request&
 } // namespace
 
 std::vector<std::string> drain(miou::orphans<void>& tasks, std::chrono::duration<double> grace) {
-    if (!(grace.count() >= 0)) // NaN neither
+    if (!(grace.count() >= 0)) // also true for NaN
         throw std::invalid_argument{"miou_unix::drain: the time is negative or not a number"};
     detail::time_limit limit{deadline_in(grace.count()), "miou_unix::drain"};
     limit.run([&] {

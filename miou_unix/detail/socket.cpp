@@ -85,7 +85,7 @@ using several_views = std::span<const const_view>;
     return ::readv(fd, vector.data(), vector.size());
 }
 
-// MSG_DONTWAIT: who shares the socket may have put it into blocking mode.
+// MSG_DONTWAIT: another process that shares the socket may have put it into blocking mode.
 ::ssize_t receive_once(int fd, const asio::mutable_buffer& into) noexcept {
     return ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
 }

@@ -37,7 +37,7 @@ void throw_timed_out(const limit_name& limit) {
 }
 
 clock::time_point deadline_of_timeout(double seconds) {
-    if (!(seconds >= 0)) // NaN neither
+    if (!(seconds >= 0)) // also true for NaN
         throw std::invalid_argument{
             "miou_unix::with_timeout: the time is negative or not a number"};
     return deadline_in(seconds);

@@ -34,7 +34,7 @@ public:
     /// Throws `no_stack`.
     stack take();
     /// Keeps the address range and the guard page, returns the memory to the system.
-    void give_back(stack unused) noexcept;
+    void give_back(stack released) noexcept;
 
 private:
     struct slab {

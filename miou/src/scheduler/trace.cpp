@@ -20,7 +20,7 @@ using reporter = unique_function<void(const trace::event&)>;
 
 struct current_reporter {
     std::mutex guard;
-    std::shared_ptr<reporter> fn; // shared with those who are calling it
+    std::shared_ptr<reporter> fn; // shared with the domains that are calling it
 };
 
 current_reporter& current() {
