@@ -19,8 +19,8 @@ struct backoff_options {
 };
 
 /// Randomised exponential backoff: how long to spin before the next try, after another thread was
-/// quicker. A value: `once` returns the backoff for the try after that. While it spins no other task
-/// of the domain runs, so it must not be used to wait for one. OCaml: `Miou.Backoff.t`.
+/// quicker. A value: `once` returns the backoff for the try after that. While it spins no other
+/// task of the domain runs, so it must not be used to wait for one. OCaml: `Miou.Backoff.t`.
 class backoff {
 public:
     /// The largest bound.
