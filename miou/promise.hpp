@@ -29,6 +29,9 @@ namespace detail {
 template <class Range>
 using promised_t = typename std::remove_cvref_t<std::ranges::range_reference_t<Range>>::value_type;
 
+/// Destroys a user's handle, on any thread. The last handle of a child that its parent has neither
+/// awaited nor cancelled breaks rule 1: the child may hold references to its parent's locals, so it
+/// is cancelled and waited for, here. That is forgiven while an exception is in flight.
 void release_handle(task& child) noexcept;
 } // namespace detail
 
@@ -150,6 +153,8 @@ struct different_promises {
 template <class Range>
 std::vector<task*> tasks_of(Range& promises) {
     std::vector<task*> tasks;
+    if constexpr (std::ranges::sized_range<Range>)
+        tasks.reserve(std::ranges::size(promises));
     for (const auto& each : promises)
         tasks.push_back(&each.task());
     return tasks;

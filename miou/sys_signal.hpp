@@ -89,6 +89,6 @@ signal_behavior signal_handle(F&& fn, boost::source_location site = BOOST_CURREN
 /// `outside_of_task` for a function of a run that is given back outside of tasks, and
 /// `std::system_error` when no thread could be started to relay signals: nothing has changed then.
 /// OCaml: `Miou.sys_signal`.
-signal_behavior sys_signal(int number, signal_behavior behavior);
+signal_behavior sys_signal(int number, const signal_behavior& behavior);
 
 } // namespace miou

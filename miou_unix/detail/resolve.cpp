@@ -27,7 +27,7 @@ constexpr std::size_t longest_service = NI_MAXSERV - 1;
 /// No name of a host: DNS has no top-level domain of digits, and no colon.
 bool is_number(std::string_view host) {
     return host.find(':') != std::string_view::npos ||
-           host.find_first_not_of("0123456789.") == host.npos;
+           host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
 /// No name of a service: each has a letter.
@@ -101,7 +101,7 @@ boost::system::error_code code_of(const question& failed) {
 } // namespace
 
 std::vector<sockaddr> resolve(std::string_view host, std::string_view service) {
-    if (host.find('\0') != host.npos || service.find('\0') != service.npos)
+    if (host.find('\0') != std::string_view::npos || service.find('\0') != std::string_view::npos)
         throw std::invalid_argument{std::string{caller} + ": a name contains a NUL"};
     if (host.empty() && service.empty())
         throw std::invalid_argument{std::string{caller} + ": neither a host nor a service"};

@@ -16,7 +16,7 @@ struct state {
 };
 
 state& shared() {
-    static state* const forever = new state; // tasks may log while statics are being destroyed
+    static auto* const forever = new state; // tasks may log while statics are being destroyed
     return *forever;
 }
 

@@ -24,7 +24,7 @@ struct current_reporter {
 };
 
 current_reporter& current() {
-    static current_reporter* const forever = new current_reporter; // tasks outlive statics
+    static auto* const forever = new current_reporter; // tasks outlive statics
     return *forever;
 }
 

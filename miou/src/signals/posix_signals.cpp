@@ -127,7 +127,7 @@ public:
     /// run must not fail.
     static signal_table& instance() noexcept {
         alignas(signal_table) static std::byte place[sizeof(signal_table)];
-        static signal_table* const made = new (place) signal_table;
+        static auto* const made = new (place) signal_table;
         return *made;
     }
 
@@ -233,7 +233,7 @@ public:
         for (int number = 1; number < NSIG; ++number)
             if (const auto mine = signals_[number].of(dom0);
                 mine != signals_[number].made.end() && mine->owed != 0) {
-                task* const made = new handler_task{mine->fn, number};
+                auto* const made = new handler_task{mine->fn, number};
                 if (--mine->owed == 0 && mine->is != claim::kind::function)
                     mine->fn = nullptr; // the task has it
                 return made;

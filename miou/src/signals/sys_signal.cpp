@@ -19,7 +19,7 @@ signal_behavior signal_ignore() noexcept {
     return signal_behavior{detail::action_of(SIG_IGN)};
 }
 
-signal_behavior sys_signal(int number, signal_behavior behavior) {
+signal_behavior sys_signal(int number, const signal_behavior& behavior) {
     if (const detail::scheduler* const here = detail::scheduler::current_or_null())
         return detail::set_signal(number, behavior, *here->run_of().domains[0]);
     if (behavior.run() != 0)

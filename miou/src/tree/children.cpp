@@ -2,6 +2,7 @@
 
 #include "miou/detail/orphanage.hpp"
 #include "miou/detail/resource.hpp"
+#include "miou/promise.hpp"
 #include "miou/src/report/log_exception.hpp"
 #include "miou/src/scheduler/scheduler.hpp"
 #include "miou/src/tree/cancellation.hpp"

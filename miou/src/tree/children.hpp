@@ -36,11 +36,6 @@ std::size_t await_any(scheduler& here, std::span<task* const> children);
 /// `cancelled` its outcome even if it had finished. Throws `cancelled` after that, if it is due.
 void cancel_child(scheduler& here, task& child);
 
-/// Destroys a user's handle, on any thread. The last handle of a child that its parent has neither
-/// awaited nor cancelled breaks rule 1: the child may hold references to its parent's locals, so it
-/// is cancelled and waited for, here. That is forgiven while an exception is in flight.
-void release_handle(task& child) noexcept;
-
 /// On the parent's domain: `child` has finished.
 void on_child_ended(scheduler& here, task& child) noexcept;
 

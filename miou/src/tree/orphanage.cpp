@@ -1,5 +1,6 @@
 #include "miou/detail/orphanage.hpp"
 
+#include "miou/promise.hpp"
 #include "miou/src/scheduler/scheduler.hpp"
 #include "miou/src/tree/cancellation.hpp"
 #include "miou/src/tree/children.hpp"
