@@ -66,7 +66,7 @@ private:
 /// nothing allocated. Used once. No OCaml counterpart.
 ///
 ///     miou::cancel_scope limit;
-///     if (const auto got = limit.run([&] { return miou_unix::read(f, buffer); }))
+///     if (const auto got = limit.run([&] { return answer.await_exn(); })) // a computation
 ///         use(*got); // otherwise somebody has called limit.cancel()
 class cancel_scope {
 public:

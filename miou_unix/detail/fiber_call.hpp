@@ -73,8 +73,8 @@ public:
     /// The handler's last touch. Any thread.
     void finish() noexcept;
 
-    /// Waits for the end. When the running task is cancelled meanwhile, cancels the call, waits
-    /// none the less, and returns the cancellation; null otherwise.
+    /// Waits for the end; returns null. When the running task is cancelled meanwhile, cancels the
+    /// call, still waits for its end, and returns the cancellation.
     std::exception_ptr wait();
     /// Cancels the call and waits; not cancellable.
     void abandon() noexcept;

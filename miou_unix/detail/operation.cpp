@@ -39,7 +39,7 @@ bool operation::take(bool is_likely) noexcept {
     try {
         if (f_.is_closed()) {
             error_ = asio::error::operation_aborted;
-        } else if (!is_likely || !attempt(here_.number())) {
+        } else if (!is_likely || !attempt(f_, here_.number())) {
             // `here_` lives: whoever closes `f_` from now on, on another thread, has it released by
             // this one.
             start(here_, handler{this});

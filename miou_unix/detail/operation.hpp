@@ -47,8 +47,8 @@ protected:
         : operation{f, f.here(caller), caller} {}
     ~operation() = default;
 
-    /// Makes the call itself, in place of Asio. False: it would block.
-    virtual bool attempt(int) noexcept { return false; }
+    /// Makes the call on `f`, whose number is `fd`, in place of Asio. False: it would block.
+    virtual bool attempt(const descriptor_state& /*f*/, int /*fd*/) noexcept { return false; }
     /// For `attempt`.
     void set_result(int error, std::size_t transferred) noexcept {
         error_ = {error, boost::system::system_category()};

@@ -148,12 +148,11 @@ class reading final : public operation {
 public:
     reading(descriptor_state& f, const Buffers& into, const char* caller)
         : operation{f, caller}
-        , f_{f}
         , into_{into} {}
 
 private:
-    bool attempt(int fd) noexcept override {
-        const ::ssize_t got = read_once(f_, fd, into_);
+    bool attempt(const descriptor_state& f, int fd) noexcept override {
+        const ::ssize_t got = read_once(f, fd, into_);
         if (got < 0 && (would_block(errno) || errno == EINTR))
             return false;
         set_result(got < 0 ? errno : 0, static_cast<std::size_t>(std::max<::ssize_t>(got, 0)));
@@ -167,7 +166,6 @@ private:
     }
     void start(asio_socket& from, handler completion) { from.async_receive(into_, completion); }
 
-    descriptor_state& f_;
     const Buffers& into_;
 };
 
