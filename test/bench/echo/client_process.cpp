@@ -1,7 +1,6 @@
 #include "client_process.hpp"
 
 #include "checked.hpp"
-#include "load.hpp"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,13 +10,15 @@
 namespace bench::echo {
 namespace {
 
-void tell(int channel, std::size_t number) {
-    if (::send(channel, &number, sizeof number, MSG_NOSIGNAL) != sizeof number)
+template <class Value>
+void tell(int channel, const Value& value) {
+    if (::send(channel, &value, sizeof value, MSG_NOSIGNAL) != sizeof value)
         throw std::runtime_error{"the clients' process is gone"};
 }
 
-bool hear(int channel, std::size_t& number) {
-    return ::recv(channel, &number, sizeof number, 0) == sizeof number;
+template <class Value>
+bool hear(int channel, Value& value) {
+    return ::recv(channel, &value, sizeof value, 0) == sizeof value;
 }
 
 std::array<int, 2> make_channel() {
@@ -27,7 +28,7 @@ std::array<int, 2> make_channel() {
 }
 
 void serve_parent(int channel, clients& with) {
-    tell(channel, 0); // they are connected
+    tell(channel, exchanged{}); // they are connected
     for (std::size_t messages = 0; hear(channel, messages);)
         tell(channel, with.exchange(messages));
 }
@@ -49,16 +50,16 @@ client_process::~client_process() {
     ::close(channel_[0]);
 }
 
-std::size_t client_process::exchange(std::size_t messages) {
+exchanged client_process::exchange(std::size_t messages) {
     tell(channel_[0], messages);
     return answer();
 }
 
-std::size_t client_process::answer() {
-    std::size_t number = 0;
-    if (!hear(channel_[0], number))
+exchanged client_process::answer() {
+    exchanged heard;
+    if (!hear(channel_[0], heard))
         throw std::runtime_error{"the clients' process has ended"};
-    return number;
+    return heard;
 }
 
 } // namespace bench::echo

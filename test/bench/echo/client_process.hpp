@@ -1,6 +1,7 @@
 // Clients in a process of their own.
 #pragma once
 
+#include "load.hpp"
 #include "pinned_process.hpp"
 
 #include <array>
@@ -19,10 +20,10 @@ public:
     client_process& operator=(const client_process&) = delete;
 
     /// As that of `clients`. Throws if it fails there.
-    std::size_t exchange(std::size_t messages);
+    exchanged exchange(std::size_t messages);
 
 private:
-    std::size_t answer();
+    exchanged answer();
 
     const std::array<int, 2> channel_; // the first end is ours
     const pinned_process process_;

@@ -77,12 +77,16 @@ bool clients::receive(connection& with) {
     return true;
 }
 
-std::size_t clients::exchange(std::size_t messages) {
+exchanged clients::exchange(std::size_t messages) {
+    using clock = std::chrono::steady_clock;
+    using us = std::chrono::duration<double, std::micro>;
+    round_trips_.clear();
     std::size_t begun = 0;
     std::size_t ended = 0;
     const auto begin = [&](connection& with) {
         with.sent = with.received = 0;
         with.idle = false;
+        with.begun = clock::now();
         ++begun;
         send(with);
     };
@@ -100,12 +104,15 @@ std::size_t clients::exchange(std::size_t messages) {
             if (!receive(with))
                 continue;
             ++ended;
+            round_trips_.push_back(us{clock::now() - with.begun}.count());
             with.idle = true;
             if (begun < messages)
                 begin(with);
         }
     }
-    return ended;
+    const auto slow = round_trips_.begin() + static_cast<std::ptrdiff_t>(ended - 1 - ended / 1000);
+    std::nth_element(round_trips_.begin(), slow, round_trips_.end());
+    return {ended, *slow};
 }
 
 } // namespace bench::echo

@@ -1,11 +1,17 @@
 // Clients of an echo server: a closed loop on the calling thread, every byte verified.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace bench::echo {
+
+struct exchanged {
+    std::size_t messages = 0;
+    double slow_us = 0; // the 99.9th percentile of the round trips
+};
 
 class clients {
 public:
@@ -16,8 +22,8 @@ public:
     clients& operator=(const clients&) = delete;
 
     /// Each connection sends a message, waits for all of it, sends the next one, until about
-    /// `messages` have come back in all. Returns how many exactly. Throws if a byte is wrong.
-    std::size_t exchange(std::size_t messages);
+    /// `messages` have come back in all. Throws if a byte is wrong.
+    exchanged exchange(std::size_t messages);
 
 private:
     struct connection {
@@ -25,6 +31,7 @@ private:
         std::size_t sent = 0;     // of the message on its way
         std::size_t received = 0; // of it
         bool idle = true;
+        std::chrono::steady_clock::time_point begun{}; // the message
     };
 
     void send(connection& with);
@@ -35,6 +42,7 @@ private:
     std::vector<char> message_;
     std::vector<char> buffer_;
     std::vector<connection> connections_;
+    std::vector<double> round_trips_; // us
 };
 
 } // namespace bench::echo

@@ -60,10 +60,13 @@ std::string text_of(double value, const char* unit = "") {
     return text;
 }
 
-std::string verdict(double value, double limit) {
+std::string verdict(const char* over, double value, double limit) {
     if (limit == 0 || value == 0)
         return "";
-    return value <= limit ? "holds" : "DOES NOT HOLD";
+    char text[64];
+    std::snprintf(text, sizeof text, " %s<=%.1f%s", over, limit,
+                  value <= limit ? "" : " DOES NOT HOLD");
+    return text;
 }
 
 void print_row(const figure& of, const std::vector<repetitions>& measured) {
@@ -72,11 +75,12 @@ void print_row(const figure& of, const std::vector<repetitions>& measured) {
         medians[i] = median(measured[i]);
     const double over_raw = ratio(measured[of_miou], measured[of_raw]);
     const double over_asio = ratio(measured[of_miou], measured[of_asio]);
-    std::printf("%-40s %10s %10s %10s %10s %10s  %s%s\n", of.name.c_str(),
+    std::printf("%-40s %10s %10s %10s %10s %10s  %s%s%s\n", of.name.c_str(),
                 text_of(medians[of_raw]).c_str(), text_of(medians[of_asio]).c_str(),
                 text_of(medians[of_miou]).c_str(), text_of(over_raw, "x").c_str(),
-                text_of(over_asio, "x").c_str(), verdict(over_raw, of.over_raw).c_str(),
-                verdict(medians[of_miou], of.limit).c_str());
+                text_of(over_asio, "x").c_str(), verdict("raw", over_raw, of.over_raw).c_str(),
+                verdict("Asio", over_asio, of.over_asio).c_str(),
+                verdict("", medians[of_miou], of.limit).c_str());
 }
 
 struct choice {
@@ -103,7 +107,7 @@ void run_work(const work& one, const choice& chosen) {
     for (std::size_t repetition = 0; repetition < chosen.repetitions; ++repetition) {
         const std::vector<numbers> found = one.measure(of, chosen.scale);
         for (std::size_t i = 0; i < found.size(); ++i)
-            for (std::size_t k = 0; k < found[i].size(); ++k)
+            for (std::size_t k = 0; k < one.figures.size(); ++k)
                 measured[k][column[i]].push_back(found[i][k]);
     }
     for (std::size_t k = 0; k < one.figures.size(); ++k)

@@ -1,5 +1,7 @@
 #include "works.hpp"
 
+#include "../measure.hpp"
+
 #include "client_process.hpp"
 #include "load.hpp"
 #include "server_process.hpp"
@@ -50,54 +52,51 @@ void take_turns(std::size_t count, Turn turn) {
             turn((round + i) % count);
 }
 
-/// Of what `measured` tells of each server, so much for each message.
+/// Of what `measured` tells of each server, so much for each message; and the 99.9th percentile of
+/// the round trips in us.
 template <class Measured>
-std::vector<double> for_each_message(const sessions& all, std::size_t messages, Measured measured) {
+std::vector<numbers> for_each_message(const sessions& all, std::size_t messages,
+                                      Measured measured) {
     std::vector<double> used(all.size());
     std::vector<double> exchanged(all.size());
+    std::vector<std::vector<double>> slow_us(all.size());
     for (const auto& each : all)
         each->asking.exchange(messages / 10); // warms it up
     take_turns(all.size(), [&](std::size_t i) {
         const double before = measured(all[i]->serving);
-        exchanged[i] += static_cast<double>(all[i]->asking.exchange(messages / rounds));
+        const auto done = all[i]->asking.exchange(messages / rounds);
         used[i] += measured(all[i]->serving) - before;
+        exchanged[i] += static_cast<double>(done.messages);
+        slow_us[i].push_back(done.slow_us);
     });
+    std::vector<numbers> made;
     for (std::size_t i = 0; i < all.size(); ++i)
-        used[i] /= exchanged[i];
-    return used;
+        made.push_back({used[i] / exchanged[i], median(std::move(slow_us[i]))});
+    return made;
 }
 
 double processor_us(const server_process& of) {
     return of.processor_ns() / 1000;
 }
 
-/// As a table of one column.
-std::vector<numbers> each_alone(const std::vector<double>& values) {
-    std::vector<numbers> made;
-    for (const double each : values)
-        made.push_back({each});
-    return made;
-}
-
 template <std::size_t Connections>
 std::vector<numbers> small_messages(const servers& of, double scale) {
     const sessions all = make_sessions(of, small_buffer, Connections, small_message);
-    return each_alone(
-        for_each_message(all, scaled(Connections == 1 ? 40'000 : 300'000, scale), &processor_us));
+    return for_each_message(all, scaled(Connections == 1 ? 40'000 : 300'000, scale), &processor_us);
 }
 
 std::vector<numbers> many_connections(const servers& of, double scale) {
     constexpr std::size_t connections = 8'000;
     const sessions all = make_sessions(of, small_buffer, connections, small_message);
-    std::vector<numbers> made(all.size());
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        all[i]->asking.exchange(1); // each has been accepted and has had one message
-        made[i] = {0, processor_us(all[i]->serving) / connections,
-                   all[i]->serving.resident_bytes() / (1 << 20)};
+    std::vector<numbers> connected;
+    for (const auto& each : all) {
+        each->asking.exchange(1); // each has been accepted and has had one message
+        connected.push_back({processor_us(each->serving) / connections,
+                             each->serving.resident_bytes() / (1 << 20)});
     }
-    const std::vector<double> us = for_each_message(all, scaled(300'000, scale), &processor_us);
+    std::vector<numbers> made = for_each_message(all, scaled(300'000, scale), &processor_us);
     for (std::size_t i = 0; i < all.size(); ++i)
-        made[i][0] = us[i];
+        made[i].insert(made[i].end(), connected[i].begin(), connected[i].end());
     return made;
 }
 
@@ -115,46 +114,49 @@ std::vector<numbers> short_connections(const servers& of, double scale) {
     for (const auto& each : all)
         connect_and_leave(*each, 1'000);
     const std::size_t connections = scaled(10'000 / rounds, scale);
-    std::vector<double> used(all.size());
+    std::vector<numbers> used(all.size(), numbers{0});
     take_turns(all.size(), [&](std::size_t i) {
         const double before = processor_us(*all[i]);
         const auto done = static_cast<double>(connect_and_leave(*all[i], connections));
-        used[i] += (processor_us(*all[i]) - before) / (rounds * done);
+        used[i][0] += (processor_us(*all[i]) - before) / (rounds * done);
     });
-    return each_alone(used);
+    return used;
 }
 
 template <std::size_t Connections>
 std::vector<numbers> system_calls(const servers& of, double scale) {
     const sessions all = make_sessions(of, small_buffer, Connections, small_message);
     const double messages = Connections == 1 ? 40'000 : 200'000;
-    return each_alone(for_each_message(all, scaled(messages, scale), [](const server_process& it) {
+    return for_each_message(all, scaled(messages, scale), [](const server_process& it) {
         return static_cast<double>(it.counted_so_far().system_calls);
-    }));
+    });
 }
 
 std::vector<numbers> bulk(const servers& of, double scale) {
     const sessions all = make_sessions(of, large_message, 16, large_message);
-    return each_alone(for_each_message(all, scaled(20'000, scale), &processor_us));
+    return for_each_message(all, scaled(20'000, scale), &processor_us);
 }
 
 } // namespace
 
 std::vector<work> catalogue() {
+    const auto cpu = [](const char* name) { return figure{name, 1.1, 1.0}; };
+    const figure slow{"  p99.9 of the round trips, us", 0, 1.0};
     return {
-        {{{"1 connection, CPU us a message", 1.1}}, &small_messages<1>},
-        {{{"64 connections, CPU us a message", 1.1}}, &small_messages<64>},
-        {{{"1,000 connections, CPU us a message", 1.1}}, &small_messages<1'000>},
-        {{{"8,000 connections, CPU us a message", 1.1},
+        {{cpu("1 connection, CPU us a message"), slow}, &small_messages<1>},
+        {{cpu("64 connections, CPU us a message"), slow}, &small_messages<64>},
+        {{cpu("1,000 connections, CPU us a message"), slow}, &small_messages<1'000>},
+        {{cpu("8,000 connections, CPU us a message"),
+          slow,
           {"  to connect, with a message, CPU us"},
           {"  resident MiB"}},
          &many_connections},
         {{{"short connections of one message, CPU us"}}, &short_connections},
         {{{"1 connection, system calls a message"}}, &system_calls<1>},
-        {{{"64 connections, system calls a message", 0, 2.2}}, &system_calls<64>},
+        {{{"64 connections, system calls a message", 0, 0, 2.2}}, &system_calls<64>},
         {{{"1,000 connections, system calls a message"}}, &system_calls<1'000>},
         {{{"8,000 connections, system calls a message"}}, &system_calls<8'000>},
-        {{{"bulk, 16 connections, CPU us a message", 1.1}}, &bulk},
+        {{cpu("bulk, 16 connections, CPU us a message"), slow}, &bulk},
     };
 }
 

@@ -11,12 +11,13 @@ namespace bench::echo {
 /// One measured quantity of a work; what it may be at most.
 struct figure {
     std::string name;
-    double over_raw = 0; // a gate: times raw epoll
-    double limit = 0;    // a gate: as it is
+    double over_raw = 0;  // a gate: times raw epoll
+    double over_asio = 0; // a gate: times Asio's callbacks
+    double limit = 0;     // a gate: as it is
 };
 
 using servers = std::vector<server*>;
-/// One number for each figure of a work.
+/// One number for each figure of a work; more are left out.
 using numbers = std::vector<double>;
 
 /// Measures the servers beside each other, as new processes, by `scale` times the usual number of
