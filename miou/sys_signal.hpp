@@ -43,7 +43,7 @@ public:
 private:
     struct sigaction action_; // unless there is a function
     std::shared_ptr<function> fn_;
-    detail::identity run_ = 0; // that the function was found in; 0: in none
+    detail::identity run_ = 0; // the run that had the function when it was returned; 0: none
 };
 
 namespace detail {
@@ -57,9 +57,9 @@ concept signal_function = requires(std::decay_t<F>& fn, int number) {
 signal_behavior signal_default() noexcept;
 /// Nothing happens. OCaml: `Signal_ignore`.
 signal_behavior signal_ignore() noexcept;
-/// `fn(signal number)` runs as a task on dom0, once for each delivery; messages name the task by
-/// `site`. It may use every function of miou. What it throws is logged. It does not have to be
-/// awaited; when the root task finishes, it is cancelled. OCaml: `Signal_handle fn`.
+/// `fn(signal number)` runs as a task on dom0, once for each delivery. Messages name the task by
+/// `site`. It may use every function of miou. An exception that leaves it is logged. Nobody has to
+/// await the task; it is cancelled when the root task finishes. OCaml: `Signal_handle fn`.
 template <class F>
 signal_behavior signal_handle(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     static_assert(detail::signal_function<F>,
@@ -69,26 +69,26 @@ signal_behavior signal_handle(F&& fn, boost::source_location site = BOOST_CURREN
         signal_behavior::function{std::forward<F>(fn), site})};
 }
 
-/// Sets what the process does on signal `number` and returns what it did before, which can be
-/// given back. Any thread. Does not suspend.
+/// Sets what the process does on signal `number`. Returns what it did before, which the caller can
+/// pass to `sys_signal` again. Any thread. Does not suspend.
 ///
-/// A function that is set in a task belongs to the run, and has the signal until another behaviour
-/// is set. When the run ends, what was there before is restored: the function of another run that
-/// is still there, else the system's action. To give back another run's function is to let go of
-/// the signal. The system's behaviours outlast the run, unless another run has a function for the
-/// signal.
+/// A function that is set in a task belongs to that task's run. It handles the signal until another
+/// behaviour is set or the run ends. The end of the run restores what was there before: the
+/// function of another run that still lasts, else the system's action. A task that passes another
+/// run's function withdraws its own run from the signal. A system's behaviour that a task sets
+/// outlasts the run, unless another run has a function for the signal.
 ///
-/// A function that is set outside of tasks is kept for the next run, which begins with it; until
+/// A function that is set outside of tasks is kept for the next run, which begins with it. Until
 /// then the process does what it did. Setting another behaviour outside of tasks replaces it.
 ///
-/// Each delivery is handled once, by the function that had the signal or by the run's next one. In
-/// the child of a `fork` functions go on to be called where their run does, on the thread that has
-/// forked; the signals of all others do at once what they did before.
+/// Each delivery is handled once, by the function that had the signal or by the next function of
+/// its run. In the child of a `fork` only the runs of the thread that has forked go on, and their
+/// functions with them. Every other signal does at once what it did before.
 ///
 /// Throws `std::invalid_argument` for a number that is no signal or cannot be handled,
-/// `outside_of_task` for a function of a run that is given back outside of tasks, and
-/// `std::system_error` when no thread could be started to relay signals: nothing has changed then.
-/// OCaml: `Miou.sys_signal`.
+/// `outside_of_task` when a function of a run is passed outside of tasks, and `std::system_error`
+/// when no thread could be started to relay signals. Nothing has changed then. OCaml:
+/// `Miou.sys_signal`.
 signal_behavior sys_signal(int number, const signal_behavior& behavior);
 
 } // namespace miou

@@ -1,11 +1,12 @@
-// A POSIX handler may do next to nothing: ours counts the delivery and posts a semaphore. A thread
-// of its own, the relay, which lives while some run has a claim, waits for that semaphore and mails
-// dom0 by the ordinary way, with whatever locks the user's `events.interrupt` takes.
+// A POSIX handler may do next to nothing. Ours counts the delivery and posts a semaphore. A thread,
+// the relay, waits for that semaphore and mails dom0. It is an ordinary thread, so it may take the
+// locks of the user's `events.interrupt`. It lives while some run has a claim.
 //
 //     handler:  pending[n] += 1, post  -->  relay: owed += pending, mail  -->  dom0: a task each
 //
-// A signal has a claim of each run that has set it. The newest one that is not withdrawn has the
-// signal, and says what the kernel does; without one, the kernel does what it did before the first.
+// Each run that has set a signal has a claim to it. The newest claim that is not withdrawn is in
+// force: it decides what the kernel does. While none is in force, the kernel does what it did
+// before.
 //
 //                  sys_signal(function)                   another behaviour
 //       (no claim) --------------------> function ------------------------------> withdrawn
@@ -15,7 +16,7 @@
 //
 //       any --- the run ends, or is left behind by a fork ---> (no claim)
 //
-// What is delivered while a claim has the signal is owed by it, also when it is withdrawn later.
+// A claim owes every delivery that came while it was in force, even after it is withdrawn.
 
 #include "miou/src/signals/posix_signals.hpp"
 
@@ -51,7 +52,7 @@ static_assert(atomic<unsigned>::is_always_lock_free);
 sem_t posted; // made with the table, before the first handler is installed
 
 extern "C" {
-// static: a C name is one for the whole program, whatever namespace it stands in.
+// static, because namespaces do not hide a C name from the rest of the program.
 static void count_delivery(int number) {
     const int saved = errno;
     pending[number].fetch_add(1, memory_order_release); // pairs with credit_deliveries
@@ -60,7 +61,8 @@ static void count_delivery(int number) {
 }
 }
 
-/// Throws for a number that is no signal or cannot be handled: to set it cannot fail after that.
+/// Throws for a number that is no signal or cannot be handled. Setting the signal cannot fail after
+/// that.
 struct sigaction current_action(int number) {
     struct sigaction found;
     if (number <= 0 || number >= NSIG || number == SIGKILL || number == SIGSTOP ||
@@ -70,24 +72,24 @@ struct sigaction current_action(int number) {
     return found;
 }
 
-/// What one run has made of one signal.
+/// The claim of one run to one signal.
 struct claim {
     enum class kind { withdrawn, function, action };
 
-    scheduler* dom0; // null: of no run yet, or of one that a fork has left behind
+    scheduler* dom0; // null: no run has it yet, or a fork has left the run behind
     kind is = kind::withdrawn;
-    function_ptr fn = {}; // of `function`, and while something is owed
+    function_ptr fn = {}; // while the kind is `function`, and while deliveries are owed
     struct sigaction action = {};
-    unsigned owed = 0; // deliveries for which no task has been made
+    unsigned owed = 0; // deliveries that have no task yet
 
     bool is_in_force() const noexcept { return is != kind::withdrawn; }
 };
 using claims = std::list<claim>;
 
 struct signal_record {
-    claims made;             // the newest is the last
-    claims kept;             // for the next run: one, or none
-    struct sigaction before; // while some claim is in force
+    claims made;             // oldest first
+    claims kept;             // set outside of tasks, for the next run: one or none
+    struct sigaction before; // what the kernel did; valid while a claim is in force
 
     claim* in_force() noexcept {
         const auto newest = std::find_if(made.rbegin(), made.rend(),
@@ -120,11 +122,11 @@ private:
     int number_;
 };
 
-/// All claims, and the relay. What the user's functions have captured is destroyed without locks.
+/// All claims, and the relay. Destroys the user's functions only when it holds no lock.
 class signal_table {
 public:
-    /// Never destroyed: signals may come while statics are. In no memory of the heap: the end of a
-    /// run must not fail.
+    /// Never destroyed, because signals may come while statics are destroyed. Not on the heap,
+    /// because the end of a run must not fail.
     static signal_table& instance() noexcept {
         alignas(signal_table) static std::byte place[sizeof(signal_table)];
         static auto* const made = new (place) signal_table;
@@ -137,7 +139,7 @@ public:
         const struct sigaction now = current_action(number);
         signal_record& at = signals_[number];
         auto mine = at.of(dom0);
-        // Another run's function is given back by letting go of the signal.
+        // Setting another run's function withdraws our own claim.
         const bool as_function =
             wanted.is_handle() && (wanted.run() == 0 || wanted.run() == identity_of(dom0));
         const bool as_action = !wanted.is_handle() && at.is_in_force_beside(dom0);
@@ -227,7 +229,7 @@ public:
             stop();
     }
 
-    /// Any delivery that is owed by a function of that run, as a task with a handle; or null.
+    /// A new task, with one handle, for one delivery that this run owes. Null if it owes none.
     task* next_task(const scheduler& dom0) {
         const std::scoped_lock lock{guard_};
         for (int number = 1; number < NSIG; ++number)
@@ -235,13 +237,13 @@ public:
                 mine != signals_[number].made.end() && mine->owed != 0) {
                 auto* const made = new handler_task{mine->fn, number};
                 if (--mine->owed == 0 && mine->is != claim::kind::function)
-                    mine->fn = nullptr; // the task has it
+                    mine->fn = nullptr; // the task shares it
                 return made;
             }
         return nullptr;
     }
 
-    /// The relay is not in the child of a fork.
+    /// A fork does not copy the relay to the child.
     void start_again_after_fork() {
         const std::scoped_lock lock{lifecycle_};
         start();
@@ -272,14 +274,14 @@ private:
                                      : signal_behavior{now};
     }
 
-    /// Somebody has gone past us to the kernel: what it does then is not ours to restore.
+    /// The program has called `sigaction` itself since. Its action is not ours to restore.
     static bool is_overridden(int number, const claim& in_force) noexcept {
         struct sigaction now;
         ::sigaction(number, nullptr, &now);
         return is_function(&in_force) && !does(now, &count_delivery);
     }
 
-    /// Makes the kernel do what the newest claim says.
+    /// Makes the kernel do what the claim in force says.
     void apply(int number) noexcept {
         signal_record& at = signals_[number];
         const claim* const newest = at.in_force();
@@ -290,8 +292,8 @@ private:
         ::sigaction(number, &action, nullptr);
     }
 
-    /// To the claim that had the signal, once the kernel does something else. Without a function it
-    /// could have had none.
+    /// Credits the counted deliveries to `had_it`, the claim that was in force. To be
+    /// called after the kernel's action has changed. A claim without a function counts none.
     static void credit_deliveries(int number, claim* had_it) noexcept {
         const unsigned deliveries = pending[number].exchange(0, memory_order_acquire);
         if (had_it != nullptr && had_it->fn != nullptr)
@@ -306,7 +308,7 @@ private:
         int error = cannot_follow_forks_;
         if (error == 0) {
             stopping_.store(false, memory_order_relaxed);
-            const blocked_signals inherited; // signals are for other threads
+            const blocked_signals inherited; // the relay takes no signals itself
             error = ::pthread_create(
                 &thread_, nullptr,
                 [](void*) -> void* {
@@ -330,7 +332,8 @@ private:
         ::pthread_join(thread_, nullptr);
     }
 
-    /// On the thread of the relay. Looks before it waits: what was posted before it came is gone.
+    /// The relay's thread. It looks before it first waits: a post from before its start may be
+    /// lost.
     void forward() noexcept {
         do {
             const std::scoped_lock lock{guard_};
@@ -360,9 +363,9 @@ private:
         lifecycle_.unlock();
     }
 
-    /// In the child, where the calling thread is the only one. The runs on it may go on: their loop
-    /// is told to start the relay again. The others are no more; what their functions have captured
-    /// stays as it is, for its destructors may need the threads that are gone.
+    /// In the child, whose only thread is the caller. The runs on this thread may go on, so their
+    /// loops are told to start the relay again. All other runs are gone. Their functions are not
+    /// destroyed, because destructors may need the threads that are gone.
     void leave_behind() noexcept {
         running_ = false;
         ::sem_init(&posted, 0, 0);
@@ -382,10 +385,10 @@ private:
         }
     }
 
-    std::mutex lifecycle_; // of the relay; taken before `guard_`, which the relay takes
+    std::mutex lifecycle_; // of the relay, which takes only `guard_`; taken before that
     std::mutex guard_;
     signal_record signals_[NSIG];
-    const int cannot_follow_forks_; // the reason, as an error number
+    const int cannot_follow_forks_; // the error of pthread_atfork, or 0
     bool running_ = false;
     pthread_t thread_ = {};
     atomic<bool> stopping_ = false;
@@ -399,7 +402,7 @@ void adopt_signals(scheduler& dom0) {
 
 void run_signal_handlers(scheduler& dom0) noexcept try {
     task& root = dom0.run_of().root;
-    if (root.finishing) // its children are being cancelled, no new ones
+    if (root.finishing) // its children are being cancelled: add none
         return;
     signal_table::instance().start_again_after_fork();
     while (task* const made = signal_table::instance().next_task(dom0)) {
@@ -409,7 +412,7 @@ void run_signal_handlers(scheduler& dom0) noexcept try {
 } catch (const std::system_error& error) {
     logs::write(logs::level::error, error.what());
 } catch (...) {
-    dom0.notify_of_signals(); // there is no memory now: what is owed is not lost
+    dom0.notify_of_signals(); // no memory now: try again later
 }
 
 void restore_signals(scheduler& dom0) noexcept {
