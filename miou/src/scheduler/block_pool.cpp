@@ -11,7 +11,7 @@ block_pool::~block_pool() {
 }
 
 void* block_pool::from_heap(std::size_t size) {
-    // Rounded up to its class: it may later serve any size of that class.
+    // Rounded up, so that the block may later serve any size of its class.
     return ::operator new((class_of(size) + 1) * granularity);
 }
 

@@ -6,8 +6,8 @@
 
 namespace miou::detail {
 
-/// Free lists of one domain, by size. Every block is a plain heap block, so one that was taken here
-/// may be given back on any domain or thread, or to the heap itself.
+/// Free lists of one domain, by size. Every block is a plain heap block, so it may be given back to
+/// the pool of any domain, or to the heap.
 class block_pool {
 public:
     block_pool() noexcept = default;

@@ -21,18 +21,18 @@ namespace miou::detail {
 ///         |                 +--------- take ---------+  |
 ///         +--------------------- trim ------------------+
 ///
-/// One further fiber is the reserve. A task for which there is no stack gets it, only to fail there
-/// with `no_stack`. While the reserve is in use, further such tasks wait.
+/// One further fiber is the reserve. A task for which there is no stack gets the reserve, where it
+/// only fails with `no_stack`. While the reserve is in use, further such tasks wait.
 class fiber_supply {
 public:
     /// Each fiber runs `body(fiber, argument)`. Throws `no_stack`.
     fiber_supply(fiber_thread& thread, void (*body)(fiber&, void*), void* argument);
     fiber_supply(const fiber_supply&) = delete;
     fiber_supply& operator=(const fiber_supply&) = delete;
-    /// No task runs or waits any more.
+    /// Needs that no task runs or waits any more.
     ~fiber_supply();
 
-    /// A fiber to start `t` on. If it is the reserve, `t.error` says why. Null: `t` waits, and a
+    /// A fiber to start `t` on. If it is the reserve, `t.error` says why. If null, `t` waits, and a
     /// later `give_back` returns it.
     fiber* take(task& t) noexcept {
         if (idle_ == nullptr) [[unlikely]]
@@ -40,8 +40,8 @@ public:
         --idle_count_;
         return std::exchange(idle_, idle_->next_idle);
     }
-    /// The task on `f`, which still runs, has ended. Returns one that waits, to be queued again; or
-    /// null.
+    /// Takes back `f`, the running fiber, whose task has ended. Returns a task that waits and must
+    /// be queued again, or null.
     run_mail* give_back(fiber& f) noexcept {
         if (is_reserve(f)) {
             reserve_in_use_ = false;
@@ -71,8 +71,8 @@ private:
     std::size_t idle_count_ = 0;
     fiber* const reserve_;
     bool reserve_in_use_ = false;
-    std::exception_ptr shortage_; // one for all tasks: there may be no memory for more
-    intrusive_queue waiting_;     // tasks, while the reserve is in use
+    std::exception_ptr shortage_; // shared: there may be no memory for a second one
+    intrusive_queue waiting_;     // tasks that wait for the reserve
 };
 
 } // namespace miou::detail

@@ -6,7 +6,7 @@
 namespace miou::detail {
 namespace {
 
-// 2^40 tasks a run and 2^23 runs; plain threads live in the range of run 0.
+// 2^40 tasks a run and 2^23 runs. Plain threads have the range of run 0.
 constexpr int bits_of_one_run = 41;
 
 } // namespace

@@ -26,9 +26,9 @@ overflow_report::~overflow_report() = default;
 namespace {
 
 std::mutex guard;
-std::size_t reports = 0; // that live
+std::size_t reports = 0; // how many live
 
-/// Unless nobody reads it, which would raise SIGPIPE, or only later.
+/// Writes `text`, unless `fd` has no reader (which would raise SIGPIPE) or cannot take it soon.
 void write_to(int fd, std::string_view text) noexcept {
     constexpr int patience_ms = 100;
     ::pollfd asked{fd, POLLOUT, 0};
@@ -46,7 +46,7 @@ void report(const task& overflown) noexcept {
 }
 
 extern "C" {
-// static: a C name is one for the whole program, whatever namespace it stands in.
+// static, because namespaces do not hide a C name from the rest of the program.
 static void on_fault(int number, siginfo_t* info, void*) {
     const int saved = errno;
     const bool at_address = info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR;
@@ -54,7 +54,7 @@ static void on_fault(int number, siginfo_t* info, void*) {
         if (const task* const overflown = here->overflown_at(info->si_addr))
             report(*overflown);
     ::signal(number, SIG_DFL);
-    if (!at_address) // such a fault happens once more on return
+    if (!at_address) // a fault at an address happens again on return; this one does not
         ::raise(number);
     errno = saved;
 }
@@ -70,7 +70,7 @@ bool is_ours(const struct sigaction& action) noexcept {
     return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == &on_fault;
 }
 
-// A run in the child of a fork finds the lock free, whatever other threads did meanwhile.
+// So the child of a fork finds the lock free, whatever other threads did at the fork.
 [[maybe_unused]] const int held_across_forks =
     ::pthread_atfork([] { guard.lock(); }, [] { guard.unlock(); }, [] { guard.unlock(); });
 

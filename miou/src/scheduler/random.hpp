@@ -7,8 +7,8 @@
 
 namespace miou::detail {
 
-/// A stream of draws that are the same on every platform: the engine is specified by the standard,
-/// the distributions of <random> are not, hence the own one.
+/// A stream of draws that is the same on every platform. The standard specifies the engine, but not
+/// the results of the distributions of <random>, so this has a distribution of its own.
 class random_stream {
 public:
     explicit random_stream(std::uint64_t seed)

@@ -13,7 +13,7 @@ namespace miou::detail {
 
 /// The user's settings, checked.
 struct run_settings {
-    std::uint32_t quanta; // calls that need not park, before others must run
+    std::uint32_t quanta; // calls of a task that did not park, before other tasks run
     std::uint32_t poll;   // tasks run between two polls of the system
     std::uint64_t seed;
     unsigned domains; // besides dom0
@@ -29,21 +29,22 @@ struct run_state {
     const bool may_spin;               // every domain has a processor of its own
     std::vector<scheduler*> domains;   // by number; complete before the first task runs
 
-    /// Threads that are not of this run and are inside `scheduler::send`. The run does not end
-    /// before they have left.
+    /// Threads of no domain of this run that are inside `scheduler::send`. The run does not end
+    /// before they have left it.
     atomic<unsigned> foreign_senders = 0;
 
-    /// Any domain. The first failure is what `run` will throw; it cancels every task.
+    /// Any domain. The first failure cancels every task, and `run` will throw it.
     void fail(std::exception_ptr cause) noexcept;
-    /// Any domain: seen by whoever has a mail that was sent after the failure.
+    /// Any domain. A domain sees the failure at the latest when it reads a mail that was sent after
+    /// it.
     bool has_failed() const noexcept { return failed_.load(memory_order_relaxed); }
-    /// After the last task.
+    /// To be called after the last task has ended.
     const std::exception_ptr& failure() const noexcept { return failure_; }
 
 private:
     std::mutex guard_;
     std::exception_ptr failure_;
-    atomic<bool> failed_ = false; // there is one
+    atomic<bool> failed_ = false; // whether `failure_` is set
 };
 
 } // namespace miou::detail

@@ -9,10 +9,10 @@
 namespace miou::detail {
 namespace {
 
-// In a row: then the system is given up.
+// After so many failures in a row the system is not asked again.
 constexpr unsigned most_failed_selects = 100;
 
-// While tasks are ready: about a tenth of the shortest sleep that is of use.
+// While tasks are ready. About a tenth of the shortest useful sleep.
 constexpr std::chrono::steady_clock::duration longest_between_polls =
     std::chrono::microseconds{100};
 
@@ -31,7 +31,7 @@ scheduler::scheduler(run_state& run, domain_uid uid)
     , loop_{thread_}
     , fibers_{thread_, &fiber_body, this}
     , next_uid_{static_cast<std::uint64_t>(uid.to_int())}
-    // Another stream for each domain: seeds are spread by the golden ratio.
+    // A stream of its own for each domain: the golden ratio spreads the seeds.
     , random_{run.settings.seed + 0x9e3779b97f4a7c15u * next_uid_}
     , steps_between_polls_{run.settings.poll} {}
 
@@ -74,9 +74,9 @@ bool scheduler::read_inbox() noexcept {
     return any;
 }
 
-/// Tasks are counted between two polls, since reading a clock costs as much as running two of them.
-/// Their number is chosen so that they are likely to take no longer than `longest_between_polls`,
-/// judged by those before.
+/// Steps are counted between two polls, because reading a clock costs as much as two steps. Their
+/// number is chosen so that they are likely to take no longer than `longest_between_polls`, judged
+/// by the last ones.
 void scheduler::poll() noexcept {
     select(false);
     const clock::time_point now = clock::now();
@@ -116,7 +116,7 @@ void scheduler::select(bool block) noexcept try {
     failed_selects_ = 0;
 } catch (...) {
     run_.fail(std::current_exception());
-    // A task that is cancelled by that may need the system once more, to unwind.
+    // The tasks that this cancels may still need the system to unwind.
     if (++failed_selects_ == most_failed_selects)
         events_.select = nullptr;
 }
@@ -156,8 +156,8 @@ bool scheduler::spin_until_mail() const noexcept {
 }
 
 void scheduler::send(mail& m) noexcept {
-    // The run may end as soon as the mail is pushed, while this is still in here: a thread that is
-    // not of the run is counted, and the run waits for it.
+    // The run may end as soon as the mail is pushed, while this thread is still here. So a thread
+    // that is not of the run is counted, and the run waits for it.
     const bool foreign = this_scheduler == nullptr || &this_scheduler->run_ != &run_;
     if (foreign)
         run_.foreign_senders.fetch_add(1, memory_order_relaxed); // ordered by the push that follows
@@ -221,14 +221,14 @@ fiber& scheduler::fiber_for_new(task& t) noexcept {
     return *chosen;
 }
 
-/// A fiber runs one task after the other, and is idle in between.
+/// A fiber runs one task after another, and is idle in between.
 void scheduler::fiber_body(fiber& self, void* of) {
     for (;;)
         self.park_idle(static_cast<scheduler*>(of)->run_new_tasks(self));
 }
 
-/// Runs the task that this fiber was switched to for, and the next ones for as long as they are
-/// new, too: on the same stack, without a switch. Returns where to go then.
+/// Runs the new task that this fiber was chosen for. As long as the next task in the queue is new
+/// too, runs it on the same stack, without a switch. Returns the fiber to switch to then.
 fiber& scheduler::run_new_tasks(fiber& self) noexcept {
     task* next = std::exchange(starting_, nullptr);
     assert(next != nullptr && &self == thread_.entered);
@@ -265,7 +265,7 @@ void scheduler::enter(unique_function<events(domain_uid)>& make_events) {
 }
 
 void scheduler::leave() noexcept {
-    read_inbox(); // cancellations that came too late hold references
+    read_inbox(); // cancellations that came too late still hold references
     if (events_.finaliser)
         call_and_log("events.finaliser", events_.finaliser);
     events_ = {};

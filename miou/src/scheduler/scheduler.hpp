@@ -30,11 +30,11 @@
 
 namespace miou::detail {
 
-// Supplied by the floors above.
-/// Does what `m` says, which was sent to `here`.
+// Defined on higher floors.
+/// Acts on a mail that was sent to `here`.
 void deliver(scheduler& here, mail& m) noexcept;
-/// The whole run of a task on its fiber: the function, the rules, the unwinding of what is left of
-/// its subtree, its resources, and the message to its parent.
+/// Runs a task on its fiber from beginning to end: its function, the checks of the rules, the
+/// unwinding of its subtree, its finalisers, and the message to its parent.
 void complete(scheduler& here, task& self) noexcept;
 
 struct hook_entry {
@@ -43,11 +43,12 @@ struct hook_entry {
     bool removed = false; // unlinked at the next step
 };
 
-/// The scheduler of one domain. Everything here but `send` belongs to the domain's own thread.
+/// The scheduler of one domain. Only the domain's own thread uses it, except where "any thread" is
+/// said.
 ///
-/// Fibers switch to each other directly: the one that parks takes the next task from the run queue
-/// and jumps to it. Only when there is none, or when something else is due (mail, hooks, a poll of
-/// the system), control comes back to `run`, the loop on the thread's own stack.
+/// Fibers switch to each other directly: a task that parks takes the next one from the run queue
+/// and switches to its fiber. Control returns to `run`, the loop on the thread's own stack, only
+/// when the queue is empty or something else is due (mail, hooks, a poll of the system).
 class scheduler {
     using clock = std::chrono::steady_clock;
 
@@ -60,16 +61,16 @@ public:
 
     // --- Any thread -----------------------------------------------------------------------------
 
-    /// Sends `m` to this domain and wakes it if it sleeps. The caller makes sure that the run lasts
-    /// until this is entered: by being of the run, or because a task of it still waits for `m`.
+    /// Sends `m` to this domain, and wakes it if it sleeps. The run must last until this call:
+    /// because the caller belongs to it, or because one of its tasks still waits for `m`.
     void send(mail& m) noexcept;
 
-    /// Some POSIX signal is pending (dom0). Any thread.
+    /// Tells dom0 that a POSIX signal is pending.
     void notify_of_signals() noexcept {
         if (!signals_mailed_.exchange(true, memory_order_acq_rel))
             send(signals_mail_);
     }
-    /// The calling thread runs it, or a run that is nested in one of its tasks.
+    /// Whether the calling thread runs this scheduler, or a run that is nested in one of its tasks.
     bool is_of_this_thread() const noexcept {
         const scheduler* each = this_scheduler;
         while (each != nullptr && each != this)
@@ -81,23 +82,24 @@ public:
 
     // --- The domain's thread, around its tasks ---------------------------------------------------
 
-    /// Becomes the calling thread's scheduler and makes its events. What `make` throws passes.
+    /// Becomes the calling thread's scheduler, and makes its events. Throws what `make_events`
+    /// throws.
     void enter(unique_function<events(domain_uid)>& make_events);
     /// The loop. Returns when `stop` was called.
     void run() noexcept;
-    /// From any domain of the run, once.
+    /// Any domain of the run; once.
     void stop() noexcept { send(stop_mail_); }
-    /// The mail of `stop` has come.
+    /// Called when the mail of `stop` has come.
     void leave_loop() noexcept { stopping_ = true; }
-    /// The mail of `notify_of_signals` has come.
+    /// Called when the mail of `notify_of_signals` has come.
     void take_signals_mail() noexcept { signals_mailed_.store(false, memory_order_release); }
     /// Runs the finaliser of the events and gives the thread back.
     void leave() noexcept;
 
     // --- The domain's thread, in a task ----------------------------------------------------------
 
-    /// The scheduler of the running task; throws `outside_of_task` naming `caller` if there is
-    /// none.
+    /// The scheduler of the running task. Outside of tasks, throws `outside_of_task` that names
+    /// `caller`.
     static scheduler& current(const char* caller) {
         if (scheduler* const here = current_or_null()) [[likely]]
             return *here;
@@ -112,10 +114,10 @@ public:
         assert(is_here() && running_ != nullptr);
         return *running_;
     }
-    /// On the domain's own thread, and not in a run that is nested in this one.
+    /// Whether this is the domain's own thread, and not in a run that is nested in this one.
     bool is_here() const noexcept { return this_scheduler == this; }
-    /// In a signal handler: the running task, also one that this run is nested in, if it was an
-    /// overflow of its stack that touched `address`. Else null.
+    /// For a signal handler: the task whose stack overflow has touched `address`, or null. Looks at
+    /// the running task, and at those that this run is nested in.
     const task* overflown_at(const void* address) const noexcept {
         for (const scheduler* each = this; each != nullptr; each = each->entered_from_)
             if (const fiber* const running = each->thread_.entered;
@@ -123,14 +125,16 @@ public:
                 return each->running_;
         return nullptr;
     }
-    /// Calls `fn`, which may do nothing that needs a task, from the running task.
+    /// Calls `fn` from the running task, but as if outside of tasks: what needs a task throws
+    /// there.
     template <class F>
     void outside_of_tasks(F&& fn) {
         const at_end restore{[this, self = std::exchange(running_, nullptr)] { running_ = self; }};
         std::forward<F>(fn)();
     }
 
-    /// Numbers tasks and suspension points: unique in the run, reproducible without other domains.
+    /// A number for a task or a suspension point. It is unique in the run, and other domains do not
+    /// influence it.
     std::uint64_t next_uid() noexcept {
         const std::uint64_t made = next_uid_;
         next_uid_ += run_.domains.size();
@@ -142,7 +146,7 @@ public:
         assert(is_here() && t.home == this && t.parked == task::parking::none);
         ready_.push(static_cast<run_mail&>(t));
     }
-    /// Wakes a parked task of this domain because it was cancelled: ahead of the others.
+    /// Wakes a parked task of this domain because it was cancelled. It runs ahead of the others.
     void push_cancelled(task& t) noexcept;
     /// Wakes a parked task of this domain.
     void unpark(task& t) noexcept {
@@ -151,29 +155,30 @@ public:
         push(t);
     }
 
-    /// Suspends the running task until it is unparked. `why` says what may unpark it. True when it
-    /// was a cancellation that did. Does not throw: throwing is the caller's decision.
+    /// Parks the running task until it is woken; `why` says what may wake it. Returns whether a
+    /// cancellation did. Does not throw: that is the caller's decision.
     bool park(task::parking why) noexcept;
     bool park_on_children() noexcept { return park(task::parking::on_children); }
-    /// Parks the running task on a signal; null when it came, else the cancellation.
+    /// Parks the running task until `awaited` is signaled. Returns null then, or the cancellation
+    /// that came first. Throws `std::invalid_argument` if somebody awaits it already.
     std::exception_ptr wait(trigger_state& awaited);
     void wait_uncancellably(trigger_state& awaited) {
         const shield until_signaled{running_task()};
         wait(awaited);
     }
-    /// Goes to the end of the run queue.
+    /// Moves the running task to the end of the run queue.
     void reschedule() noexcept;
 
-    /// What a cancelled task ends with, for those that need not throw it.
+    /// The exception of a cancelled task, for code that passes it on without throwing it.
     const std::exception_ptr& cancellation() const noexcept { return cancellation_; }
-    /// A cancellation is due: the task or a scope that it is in was cancelled, and no shield was
-    /// raised inside of that.
+    /// Whether a cancellation is due: the running task or a scope around it was cancelled, and no
+    /// shield was raised inside of that.
     bool cancellation_due() const noexcept { return running_->interrupted && is_due(*this); }
-    /// By an uncancellable section, or by a destructor that runs during unwinding.
+    /// Whether the running task is in an uncancellable section, or an exception is in flight.
     bool shielded() const noexcept { return running_->shields != 0 || exceptions_in_flight() != 0; }
     unsigned exceptions_in_flight() const noexcept { return thread_.exceptions->uncaught; }
-    /// Throws `cancelled` if it is due, after others had their turn: a loop that swallows it can
-    /// not starve them.
+    /// Throws `cancelled` if a cancellation is due. Others run first, so that a loop that swallows
+    /// the exception cannot starve them.
     void throw_if_cancelled() {
         if (cancellation_due()) [[unlikely]] {
             reschedule();
@@ -181,31 +186,31 @@ public:
         }
     }
 
-    /// Reports `Events{fields...}`, one after the other, if anybody listens; else costs one test.
+    /// Reports `Events{fields...}`, one after another, if there is a reporter; else costs one test.
     template <class... Events, class... Fields>
     [[gnu::always_inline]] void record(const Fields&... fields) const noexcept {
         if (is_traced()) [[unlikely]]
             report_made<Events...>(fields...);
     }
     bool is_traced() const noexcept { return traces_compiled_in && traced_; }
-    /// A reporter that was set on another domain is not seen before this.
+    /// Makes this domain see a reporter that was set on another one.
     void refresh_tracing() noexcept { traced_ = tracing.load(memory_order_relaxed); }
 
-    /// Counts a call that did not have to park; when the budget is used up, others run. Does not
-    /// throw.
+    /// Counts a call that did not park. When the budget is used up, others run. Does not throw.
     void count_call() noexcept {
         if (running_->budget-- == 0) [[unlikely]]
             budget_used_up();
     }
-    /// The same for whoever calls. Returns its scheduler, or null outside of tasks.
+    /// The same for the running task, if there is one. Returns its scheduler, or null outside of
+    /// tasks.
     static scheduler* count_call_of_caller() noexcept {
         scheduler* const here = current_or_null();
         if (here != nullptr)
             here->count_call();
         return here;
     }
-    /// The same before a call of input or output: one that succeeds again and again must not keep a
-    /// cancelled task.
+    /// The same before a call of input or output, and throws `cancelled` if it is due: a task whose
+    /// calls always succeed at once must still be cancellable.
     void consume_budget() {
         count_call();
         throw_if_cancelled();
@@ -213,14 +218,15 @@ public:
 
     random_stream& random() noexcept { return random_; }
     bool has_system() const noexcept { return static_cast<bool>(events_.select); }
-    /// The running task is about to suspend: while one lives, `report_cancelled` has memory for it.
+    /// Lives while the running task suspends in a syscall. Reserves the memory of
+    /// `report_cancelled`.
     class suspended {
     public:
         explicit suspended(scheduler& in);
         ~suspended() { --here_.suspended_; }
         suspended(const suspended&) = delete;
         suspended& operator=(const suspended&) = delete;
-        /// The system will be told that this syscall of the task was cancelled.
+        /// Tells the system, at its next `select`, that this syscall was cancelled.
         void report_cancelled(syscall_uid uid) const noexcept {
             here_.cancelled_syscalls_.push_back(uid);
         }
@@ -231,7 +237,7 @@ public:
     std::shared_ptr<hook_entry> add_hook(unique_function<void()> fn);
     block_pool& blocks() noexcept { return blocks_; }
 
-    /// A number for mutexes to know their owner by: unique in the process, never reused, even.
+    /// The number by which a mutex knows its owner: even, unique in the process, never reused.
     identity identity_of(const task& t) const noexcept { return run_.identity_base + (t.uid << 1); }
     /// `this_identity`, in line.
     static identity identity_of_caller() noexcept {
@@ -241,9 +247,9 @@ public:
     }
 
 private:
-    // The loop's phases, and what they consist of.
+    // The phases of the loop, and their parts.
     void run_hooks() noexcept;
-    bool read_inbox() noexcept; // whether there was something
+    bool read_inbox() noexcept; // returns whether there was mail
     void poll() noexcept;
     void sleep() noexcept;
     void run_ready_tasks() noexcept;
@@ -284,10 +290,10 @@ private:
     fiber_thread thread_;
     fiber loop_; // the context of `run`
     fiber_supply fibers_;
-    task* starting_ = nullptr;   // handed to the fiber that is switched to for a new task
-    bool woken_by_mail_ = false; // how the last sleep ended: spin before the next one
+    task* starting_ = nullptr;   // the new task for the fiber that is switched to
+    bool woken_by_mail_ = false; // the last time: spin before the next sleep
     block_pool blocks_;
-    // One for all tasks; one a domain, lest domains fight for its count.
+    // All tasks of the domain share it. Domains do not, because they would contend for its count.
     const std::exception_ptr cancellation_ = std::make_exception_ptr(cancelled{});
 
     std::uint64_t next_uid_;
@@ -297,16 +303,16 @@ private:
     std::uint32_t steps_between_polls_; // at most `.poll`; fewer while steps take long
     clock::time_point last_poll_;
     unsigned failed_selects_ = 0;                 // in a row
-    std::size_t suspended_ = 0;                   // tasks
-    std::vector<syscall_uid> cancelled_syscalls_; // has room for so many more
+    std::size_t suspended_ = 0;                   // tasks in a syscall
+    std::vector<syscall_uid> cancelled_syscalls_; // has room for `suspended_` more
     std::list<std::shared_ptr<hook_entry>> hooks_;
     scheduler* entered_from_ = nullptr;        // the thread's previous scheduler: runs nest
     std::optional<overflow_report> overflows_; // while entered
     mail stop_mail_{mail_kind::stop};
     mail signals_mail_{mail_kind::signals};
-    atomic<bool> signals_mailed_ = false; // from the mailing until it is read
+    atomic<bool> signals_mailed_ = false; // `signals_mail_` is on its way
 
-    wake_token wake_token_; // for a domain without events to sleep on
+    wake_token wake_token_; // what a domain without a system sleeps on
     inbox inbox_;
 };
 
@@ -323,8 +329,8 @@ private:
     mail* m = urgent_.pop();
     if (m == nullptr)
         m = ready_.pop();
-    // Of many tasks that wake one after the other none is in the cache. Each step fetches what the
-    // next one needs to go on: the task, its fiber, the frames of that.
+    // When many tasks wake one after another, none is in the cache. So each step prefetches what
+    // the next two need: the task, its fiber, the frames of its stack.
     if (mail* const first = ready_.front(); first != nullptr && first->next != nullptr) {
         mail* const second = first->next;
         prefetch_lines<1>(second->next);

@@ -9,13 +9,13 @@
 namespace miou::detail {
 namespace {
 
-/// Of a task that does not run.
+/// For a task that does not run.
 unsigned exceptions_in_flight(const task& t) noexcept {
     return t.context != nullptr ? t.context->exceptions_in_flight() : 0;
 }
 
-/// Whether the cancellation of `t`, or of a scope from `innermost` outwards, is due where so many
-/// exceptions are in flight.
+/// Whether the cancellation of `t`, or of a scope from `innermost` outwards, is due while
+/// `exceptions` are in flight.
 bool is_due(const task& t, const scope* innermost, unsigned exceptions) noexcept {
     if (t.cancelled && t.shields == 0 && exceptions == 0)
         return true;
@@ -29,7 +29,7 @@ bool is_due(const task& t, const scope* innermost, unsigned exceptions) noexcept
 
 void interrupt(scheduler& here, task& t) noexcept {
     switch (t.parked) {
-    case task::parking::none: // in a run queue, running, or not started: it will see by itself
+    case task::parking::none: // queued, running, or not started: the task will notice by itself
         break;
     case task::parking::on_children:
         if (is_due(t, t.scopes, exceptions_in_flight(t)))

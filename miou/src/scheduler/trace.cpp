@@ -34,7 +34,7 @@ std::shared_ptr<reporter> replace(std::shared_ptr<reporter> fn) {
     return std::exchange(current().fn, std::move(fn));
 }
 
-/// What the reporter does is not reported.
+/// Set while the reporter runs: what it does is not reported.
 thread_local bool reporting = false;
 
 void call(reporter& fn, const trace::event& e) {

@@ -7,9 +7,9 @@
 
 namespace miou::detail {
 
-/// A binary semaphore. POSIX's rather than the wait of an atomic: that one hashes all sleepers of
-/// the process into a few queues and wakes the whole queue, and thread sanitizer, which delivers
-/// signals in calls that it knows, does not know it.
+/// A binary semaphore, made of one of POSIX. The `wait` of an atomic would not do. It hashes all
+/// sleepers of the process into a few queues and wakes a whole queue. And the thread sanitizer,
+/// which delivers signals only in calls that it knows, does not know it.
 class wake_token {
 public:
     wake_token() noexcept { ::sem_init(&given_, 0, 0); }
@@ -17,13 +17,13 @@ public:
     wake_token(const wake_token&) = delete;
     wake_token& operator=(const wake_token&) = delete;
 
-    /// Any thread; a second one before it is taken changes nothing.
+    /// Any thread. A second `give` before a `take` changes nothing.
     void give() noexcept {
-        // acq_rel, with `take`: what was done before a `give` that changes nothing is seen as well.
+        // acq_rel pairs with `take`: it also shows what came before a `give` that changes nothing.
         if (!is_given_.exchange(true, memory_order_acq_rel))
             ::sem_post(&given_);
     }
-    /// Owner. Waits until it is given.
+    /// Owner. Waits for a `give`.
     void take() noexcept {
         while (::sem_wait(&given_) != 0) {
         } // a signal

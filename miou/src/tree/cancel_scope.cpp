@@ -10,7 +10,7 @@ using detail::memory_order_acquire;
 void cancel_scope::open() {
     home_ = &detail::scheduler::current("miou::cancel_scope::run");
     detail::open(scope_, "miou::cancel_scope::run");
-    // Release pairs with the acquire in `cancel`: whoever finds it opened finds its home, too.
+    // Release pairs with the acquire in `cancel`: a thread that sees `opened` also sees `home_`.
     state seen = state::fresh;
     if (state_.compare_exchange_strong(seen, state::opened, memory_order_acq_rel,
                                        memory_order_acquire))
@@ -29,7 +29,7 @@ void cancel_scope::cancel() noexcept {
     } while (!state_.compare_exchange_weak(seen, next, memory_order_acq_rel, memory_order_acquire));
     if (next == state::early)
         return;
-    // This lives until the cancellation has arrived, and so does its run.
+    // This scope and its run live until the cancellation has arrived.
     if (home_ == detail::this_scheduler)
         arrive();
     else
@@ -45,7 +45,7 @@ void cancel_scope::close() noexcept {
     state seen = state::opened;
     if (!state_.compare_exchange_strong(seen, state::closed, memory_order_acq_rel,
                                         memory_order_acquire)) {
-        if (!scope_.cancelled) // the mail refers to this
+        if (!scope_.cancelled) // the mail is on its way, and refers to this
             home_->wait_uncancellably(arrived_);
         state_.store(state::closed, detail::memory_order_relaxed);
     }

@@ -8,7 +8,7 @@
 namespace miou::detail {
 namespace {
 
-/// False: it had been cancelled before, and so had its subtree.
+/// Returns false if `t` was cancelled before, and so was its subtree.
 bool mark([[maybe_unused]] scheduler& here, task& t) noexcept {
     assert(here.is_here() && t.home == &here);
     if (t.cancelled)
@@ -30,10 +30,10 @@ void request_cancel(scheduler& here, task& child) noexcept {
 }
 
 void cancel_subtree(scheduler& here, task& root) noexcept {
-    // A task whose parent lives on its own domain is never sent a cancellation, so its mail is free
-    // to link it here.
+    // A task whose parent lives on the same domain is never mailed a cancellation. So its
+    // `cancel_mail` is free to link it here.
     intrusive_queue pending;
-    task* t = &root; // whose own mail may be on its way
+    task* t = &root; // not linked: its mail may be on its way
     do {
         if (mark(here, *t))
             for (task& child : t->children) {
@@ -51,7 +51,7 @@ void cancel_subtree(scheduler& here, task& root) noexcept {
 
 void end_of_shield(scheduler& here) noexcept {
     task& self = here.running_task();
-    // The children of the section are the youngest ones.
+    // The children that were spawned in the section are the youngest.
     for (auto child = self.children.rbegin(); child != self.children.rend() && child->shielded;
          ++child) {
         child->shielded = false;

@@ -36,7 +36,7 @@ std::exception_ptr leak_of(const scheduler& here, const task& owner) noexcept {
     }
 }
 
-/// What a task that returned normally did wrong, or null.
+/// The rule that a task which returned normally has broken, or null.
 std::exception_ptr rule_broken_by(const scheduler& here, const task& self) noexcept {
     if (self.resources)
         return leak_of(here, self);
@@ -48,7 +48,7 @@ std::exception_ptr rule_broken_by(const scheduler& here, const task& self) noexc
     return nullptr;
 }
 
-/// Cancels and waits for every child that is left. The running task must be shielded.
+/// Cancels every child that is left, and waits for all. The running task must be shielded.
 void unwind_children(scheduler& here, task& self) noexcept {
     assert(self.shields != 0 && &self == &here.running_task());
     for (task& child : self.children)
@@ -61,7 +61,8 @@ void unwind_children(scheduler& here, task& self) noexcept {
         reap(here, self.children.front());
 }
 
-/// Until nothing is left: a finaliser may spawn, a child may transfer a resource.
+/// Repeats until nothing is left, because a finaliser may spawn and a child may transfer a
+/// resource.
 void unwind(scheduler& here, task& self) noexcept {
     do {
         unwind_children(here, self);
@@ -69,7 +70,7 @@ void unwind(scheduler& here, task& self) noexcept {
     } while (self.resources || !self.children.empty());
 }
 
-/// Unwinds what the task has left behind. Returns the rule that it broke by that, or null.
+/// Unwinds what the task has left behind. Returns the rule that it has broken, or null.
 std::exception_ptr settle(scheduler& here, task& self) noexcept {
     if (!self.resources && self.children.empty() && !self.broken_rule) [[likely]]
         return nullptr;
@@ -81,7 +82,7 @@ std::exception_ptr settle(scheduler& here, task& self) noexcept {
 void run_function(const scheduler& here, task& self) noexcept {
     if (self.cancelled)
         self.error = here.cancellation();
-    if (self.error) // or there was no stack for it
+    if (self.error) // cancelled, or there was no stack for it
         return;
     try {
         self.invoke();
@@ -130,7 +131,7 @@ void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept
 }
 
 void throw_unless_completed(const scheduler& here, bool by_cancel, bool completed) {
-    // In a run that fails the children have not completed: they were torn down.
+    // In a run that fails, ended children do not count as completed: they were torn down.
     if (by_cancel && (!completed || here.run_of().has_failed()))
         throw cancelled{};
 }
@@ -247,7 +248,7 @@ void on_child_ended(scheduler& here, task& child) noexcept {
         reap(here, child);
     }
     if (here.run_of().has_failed()) [[unlikely]]
-        cancel_subtree(here, parent); // before it is woken: it does not run on
+        cancel_subtree(here, parent); // before it is woken, so that it does not run on
     if (awaited && parent.parked == task::parking::on_children)
         here.unpark(parent);
 }
@@ -259,8 +260,8 @@ void complete(scheduler& here, task& self) noexcept {
     ++self.shields; // for good: what follows is clean-up
 
     std::exception_ptr broken = settle(here, self);
-    // After the children, which may refer to what the function captured. What was captured may use
-    // miou in its destructor, by the same rules.
+    // After the children, which may refer to what the function captured. The destructors of that
+    // may use miou, so the rules are checked once more.
     self.drop_function();
     if (std::exception_ptr broken_late = settle(here, self); !broken)
         broken = std::move(broken_late);

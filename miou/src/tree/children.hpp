@@ -10,33 +10,33 @@ namespace miou::detail {
 
 class scheduler;
 
-/// Makes `child`, fresh from `new`, a child of `parent`, which lives here, and queues it on `home`.
+/// Makes the new task `child` a child of `parent`, which lives here, and queues it on `home`.
 void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept;
 
-/// Never throws, in any thread.
+/// `child` may be of another task, whether that still lives or not.
 bool is_child_of_running_task(const scheduler& here, const task& child) noexcept;
 /// Throws `not_a_child`.
 void require_child(scheduler& here, const task& child, const char* caller);
 
-/// After a wait for children that a cancellation has ended: throws `cancelled`, unless what was
-/// waited for has come all the same.
+/// To be called after a wait for children. Throws `cancelled` if a cancellation has ended the wait,
+/// unless the children have `completed` all the same.
 void throw_unless_completed(const scheduler& here, bool by_cancel, bool completed);
 
-/// Waits until `child` of the running task has finished; throws `cancelled`. Its outcome then
-/// belongs to the running task.
+/// Waits until `child` of the running task has finished, and reaps it. Throws `cancelled`.
 void await_child(scheduler& here, task& child);
-/// Rule 1 is satisfied for `child`, which has ended.
+/// Takes `child`, which has ended, out of the tree: it satisfies rule 1 now.
 void reap(scheduler& here, task& child) noexcept;
 
-/// Waits until one of `children` has finished and returns its index: a success if there is one, at
+/// Waits until one of `children` has finished, and returns its index. Prefers a success. Chooses at
 /// random among several.
 std::size_t await_any(scheduler& here, std::span<task* const> children);
 
-/// Cancels `child` of the running task, waits until its whole subtree has unwound, and makes
-/// `cancelled` its outcome even if it had finished. Throws `cancelled` after that, if it is due.
+/// Cancels `child` of the running task, and waits until its whole subtree has unwound. The outcome
+/// of `child` is `cancelled` then, even if it had finished. Throws `cancelled` last, if the running
+/// task's own cancellation is due.
 void cancel_child(scheduler& here, task& child);
 
-/// On the parent's domain: `child` has finished.
+/// Called on the parent's domain when `child` has finished.
 void on_child_ended(scheduler& here, task& child) noexcept;
 
 } // namespace miou::detail

@@ -67,7 +67,7 @@ task* orphanage::unlink(task::orphan_list& from) noexcept {
 }
 
 orphanage::~orphanage() {
-    // All are cancelled before the first is waited for, so that they unwind together.
+    // Cancels all before it waits for the first, so that they unwind together.
     if (scheduler* const here = scheduler::current_or_null())
         for (task& child : running)
             if (is_child_of_running_task(*here, child))

@@ -20,7 +20,7 @@ void check_spawn(std::span<const ownership> give, orphanage* orphans, const char
         orphans->acquire(caller);
 }
 
-/// Exists, takes tasks, and is not the caller's own.
+/// Whether `domain` exists, takes tasks, and is not the caller's own.
 bool can_be_called(const scheduler& here, int domain) noexcept {
     return domain >= 1 && static_cast<std::size_t>(domain) < here.run_of().domains.size() &&
            domain != here.uid().to_int();
@@ -71,7 +71,7 @@ void start(task& made, scheduler* home, std::span<const ownership> give, orphana
     try {
         for (const ownership& each : give)
             each.claim_for(made, "miou: .give");
-    } catch (...) { // another domain was faster
+    } catch (...) { // another domain has claimed one meanwhile
         while (made.resources)
             made.resources->disown();
         throw;

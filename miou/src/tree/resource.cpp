@@ -34,7 +34,7 @@ void resource::send_to(task& elsewhere) noexcept {
     in_transit_ = unlink();
     destination_ = &elsewhere;
     owner_.store(on_its_way(), memory_order_relaxed);
-    elsewhere.home->send(*this); // arrives before the end of the owner does
+    elsewhere.home->send(*this); // arrives before the mail of the owner's end
 }
 
 void resource::arrive() noexcept {
