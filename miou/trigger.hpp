@@ -1,4 +1,4 @@
-// The primitive of waiting: one waits, another signals, once.
+// The primitive of waiting: one party waits, another signals, once.
 #pragma once
 
 #include "miou/detail/trigger_state.hpp"
@@ -11,43 +11,42 @@
 namespace miou {
 namespace detail {
 
-/// Before anything is changed for the wait that follows. A hook, a `select` or a handler that
-/// waited would stop its domain, maybe for ever: throws `outside_of_task` there, naming `caller`.
-/// Not in tasks and on plain threads.
+/// Throws `outside_of_task`, naming `caller`, in a hook, a `select` or a handler: a wait there
+/// would stop its domain, maybe for ever. Does nothing in tasks and on plain threads. Call it
+/// before you change anything for the wait.
 void require_that_caller_may_wait(const char* caller);
 
 } // namespace detail
 
-/// Something that happens once. Signaled from any thread; awaited by one task or plain thread. Once
-/// `await` has returned it may be destroyed, also while another thread is still inside `signal`.
-/// OCaml: `Miou.Trigger.t`.
+/// An event that happens once. Any thread may signal it. One task or plain thread may await it.
+/// Once `await` has returned, the trigger may be destroyed, even while another thread is still
+/// inside `signal`. OCaml: `Miou.Trigger.t`.
 class trigger {
 public:
     trigger() noexcept = default;
-    /// Whoever still awaits it would be lost: that is said on standard error, and the program
-    /// terminated.
+    /// If somebody still awaits it, who would be lost, terminates the program with a message on
+    /// standard error.
     ~trigger();
 
-    /// Nobody has signaled it and nobody awaits it.
+    /// Whether nobody has signaled it and nobody awaits it.
     bool is_initial() const noexcept { return state_.is_initial(); }
     bool is_signaled() const noexcept { return state_.is_signaled(); }
 
-    /// Makes it signaled, for ever, and wakes whoever awaits it or runs what was attached. Any
-    /// task, any thread, a hook, a `select`; not from a POSIX signal handler. Never suspends, never
-    /// throws.
+    /// Makes it signaled, for ever. Wakes the waiter, or runs the attached function. Any task, any
+    /// thread, a hook, a `select`; not from a POSIX signal handler. Never suspends, never throws.
     void signal() noexcept { state_.signal(); }
 
-    /// `signal` will follow soon: fetches the waiter into the cache, for whoever signals many one
-    /// after the other. Changes nothing. Any thread; while it is awaited, only one that will signal
+    /// Fetches the waiter into the cache, for a caller that will signal many triggers one after
+    /// another. Changes nothing. Any thread; while it is awaited, only a thread that will signal
     /// it.
     [[gnu::always_inline]] void prefetch() const noexcept { state_.prefetch(); }
 
-    /// Waits until it is signaled. Null when it was; otherwise the cancellation of the running
-    /// task, which is returned, not thrown: the caller cleans up and rethrows. The trigger is then
-    /// initial again and may be awaited again.
+    /// Waits until it is signaled, and returns null. If the running task is cancelled first,
+    /// returns the cancellation and does not throw it: the caller cleans up and rethrows. The
+    /// trigger is initial again then, and may be awaited again.
     ///
-    /// In a task: suspends unless it was signaled; cancellable. On a plain thread: blocks. Throws
-    /// `std::invalid_argument` if somebody awaits it already.
+    /// In a task: suspends unless it was signaled before; cancellable. On a plain thread: blocks.
+    /// Throws `std::invalid_argument` if somebody awaits it already.
     std::exception_ptr await();
     /// `await`, but throws the cancellation. No OCaml counterpart.
     void await_exn() {
@@ -55,20 +54,21 @@ public:
             std::rethrow_exception(cancellation);
     }
 
-    /// Runs `fn` when it is signaled, on the thread that signals, which may be any: `fn` must not
-    /// throw or suspend. False, and `fn` is dropped, if it was signaled before. Throws
+    /// Runs `fn` when it is signaled, on the signaling thread, which may be any. `fn` must not
+    /// throw or suspend. If it was signaled before, drops `fn` and returns false. Throws
     /// `std::invalid_argument` if somebody awaits it already. OCaml: `Trigger.on_signal`.
     bool on_signal(unique_function<void()> fn);
 
-    // For whoever waits for several things: wakes `w`, which must live until then, on the thread
-    // that signals. Nobody awaits it.
+    // For waits for several things: wakes `w` on the signaling thread. `w` must live until then,
+    // and nobody else may await this.
     void wake_on_signal(detail::wakeable& w) noexcept { state_.try_wait(w); }
-    // For what is made of triggers.
-    /// Waits until it is signaled, as `await` does but not cancellably.
+    // For classes that are made of triggers.
+    /// Waits as `await` does, but uncancellably.
     void await_uncancellably();
-    /// Waits until it is signaled; null then. If the running task is cancelled before, calls
-    /// `withdraw()`, which says whether nobody will signal this any more. If so, returns the
-    /// cancellation. If not, the signal is on its way: it is awaited, not cancellably.
+    /// Waits until it is signaled, and returns null. If the running task is cancelled first, calls
+    /// `withdraw()`, which returns whether nobody will signal this any more. If so, returns the
+    /// cancellation. If not, the signal is on its way: waits for it uncancellably, and returns
+    /// null.
     template <class F>
     std::exception_ptr await_or(F&& withdraw) {
         std::exception_ptr cancellation = await();
@@ -77,7 +77,8 @@ public:
         await_uncancellably();
         return nullptr;
     }
-    /// A `what` goes while this, a part of it, is awaited.
+    /// Terminates the program: a `what`, which this is a part of, is destroyed while this is
+    /// awaited.
     [[noreturn]] void destroyed_with_waiter(const char* what) const noexcept;
 
 private:

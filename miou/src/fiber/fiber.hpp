@@ -1,4 +1,4 @@
-// An execution context: a stack and what is saved while another one runs.
+// An execution context: a stack, and the state that is saved while another one runs.
 #pragma once
 
 #include "miou/prefetch.hpp"
@@ -23,10 +23,10 @@
 
 namespace miou::detail {
 
-/// The C++ runtime's per-thread exception state (Itanium ABI): the exceptions being handled and the
-/// number of those in flight. Each fiber has its own; otherwise a fiber that suspends inside a
-/// catch block would rethrow another fiber's exception. A fiber that has any takes them along when
-/// it is suspended, and the thread has none then.
+/// The C++ runtime's per-thread exception state (Itanium ABI): the exceptions being handled, and
+/// the number of those in flight. Each fiber has its own. Otherwise a fiber that suspends inside a
+/// catch block would rethrow another fiber's exception. A fiber that has exceptions takes them
+/// along when it is suspended, and leaves the thread without any.
 struct exception_state {
     void* caught = nullptr;
     unsigned int uncaught = 0;
@@ -38,30 +38,30 @@ struct exception_state {
 
 class fiber;
 
-/// What the fibers of one thread share. They never move to another thread.
+/// The state that the fibers of one thread share. A fiber never moves to another thread.
 struct fiber_thread {
     fiber_thread() noexcept;
 
     exception_state* const exceptions; // the runtime's, of this thread
     fiber* entered = nullptr;          // the running one: the target of the last switch
 #ifdef MIOU_TSAN
-    sigset_t signals; // the mask, during a switch
+    sigset_t signals; // the thread's mask, while a switch blocks all
 #endif
 };
 
 /// A fiber is either running, or suspended inside `switch_to` with its context saved. It is never
-/// destroyed with live frames: one that was created here is only ever destroyed while it is
+/// destroyed with live frames: a fiber that `create` has made is only destroyed while it is
 /// suspended in `park_idle`, where nothing on its stack needs unwinding.
 ///
 /// `fiber` is the only code that knows Boost.Context, the sanitizers and valgrind.
 class fiber {
 public:
-    /// Adopts the stack that the calling thread is running on.
+    /// Adopts the stack that the calling thread runs on.
     explicit fiber(fiber_thread& thread) noexcept;
 
-    /// Makes a fiber on `memory`, itself stored at its top, that runs `body(*this, argument)` when
-    /// it is first switched to. `body` must never return. `colour` spreads the hot lines of equal
-    /// stacks over the cache.
+    /// Makes a fiber that runs `body(*this, argument)` when it is first switched to. `body` must
+    /// never return. The fiber object itself is at the top of `memory`, the rest is its stack.
+    /// `colour` spreads the hot lines of equal stacks over the cache.
     static fiber& create(stack memory, fiber_thread& thread, void (*body)(fiber&, void*),
                          void* argument, unsigned colour) noexcept;
     /// Ends an idle fiber and returns its memory.
@@ -71,21 +71,21 @@ public:
     fiber& operator=(const fiber&) = delete;
     ~fiber();
 
-    /// It will run soon: fetches its saved registers and innermost frames into the cache.
+    /// Fetches its saved registers and innermost frames into the cache, because it will run soon.
     [[gnu::always_inline]] void prefetch() const noexcept { prefetch_lines<4>(context_); }
     /// Suspends the running fiber, which must be `*this`, and runs `next`. Returns when some fiber
     /// of this thread switches back.
     void switch_to(fiber& next) noexcept;
-    /// Same, for a fiber that keeps nothing on its stack meanwhile and may be destroyed there.
+    /// The same for a fiber that keeps nothing on its stack, and may be destroyed meanwhile.
     void park_idle(fiber& next) noexcept;
 
-    /// In the running fiber: rounding, precision and traps as the program began with.
+    /// Gives the running fiber the rounding, precision and traps that a program starts with.
     static void reset_floating_point() noexcept;
 
-    /// While it is suspended.
+    /// Valid only while it is suspended.
     unsigned exceptions_in_flight() const noexcept { return exceptions_.uncaught; }
 
-    /// In a signal handler: whether the access to `address` was one below its stack.
+    /// Whether `address` lies in the guard below its stack. Also in a signal handler.
     bool has_overflown_at(const void* address) const noexcept {
         return memory_.base != nullptr && memory_.has_guard_at(address);
     }
@@ -106,7 +106,7 @@ private:
     void (*body_)(fiber&, void*) = nullptr;
     void* argument_ = nullptr;
 
-    // Sanitizers and valgrind; a few unused words elsewhere.
+    // For the sanitizers and valgrind; unused in other builds.
     [[maybe_unused]] void* asan_fake_stack_ = nullptr;
     [[maybe_unused]] const void* asan_bottom_ = nullptr;
     [[maybe_unused]] std::size_t asan_size_ = 0;
@@ -117,23 +117,23 @@ private:
 // --- The switch, in line where tasks suspend -----------------------------------------------------
 //
 // Three steps, always in this order:
-//   leave   on the old fiber: take its exceptions along, tell the sanitizers;
+//   leave   on the old fiber: saves its exceptions, tells the sanitizers;
 //   jump    Boost.Context swaps registers and stack;
-//   arrive  on the new fiber: keep the context of the one that left, bring its exceptions back.
+//   arrive  on the new fiber: keeps the context of the old one, restores its own exceptions.
 //
-// The steps are in line always: thread sanitizer counts calls and returns for each fiber, and a
+// The steps are always inlined. The thread sanitizer counts calls and returns for each fiber, and a
 // step that changes the fiber would be called on one and return on another.
 
-/// `jump_fcontext` leaves by an indirect jump. Entered by a call, it would leave the processor's
-/// stack of predicted return addresses one too deep at each switch, and every return after a switch
-/// mispredicted, which costs more than the switch. So it is entered by a jump as well, where the
-/// build says that nothing lies below the stack pointer.
+/// `jump_fcontext` leaves by an indirect jump. If a call entered it, the processor's stack of
+/// predicted return addresses would be one too deep after each switch. Then it would mispredict
+/// every return after a switch, which costs more than the switch. So a jump enters it as well,
+/// where the build guarantees that nothing lies below the stack pointer.
 [[gnu::always_inline]] inline boost::context::detail::transfer_t
 jump(boost::context::detail::fcontext_t to, void* data) noexcept {
 #if defined(MIOU_NO_RED_ZONE) && defined(__x86_64__) && defined(__ELF__) &&                        \
     !defined(__AVX512F__) && !defined(__CET__) && !defined(MIOU_ASAN) && !defined(MIOU_TSAN)
     boost::context::detail::transfer_t from;
-    // A call in all but name: clobbers what a callee need not save.
+    // Clobbers what a callee need not save, as a call does.
     asm volatile("leaq 1f(%%rip), %%rax\n\t"
                  "pushq %%rax\n\t"
                  "jmp jump_fcontext@PLT\n"
@@ -152,7 +152,7 @@ jump(boost::context::detail::fcontext_t to, void* data) noexcept {
 
 [[gnu::always_inline]] inline void fiber::reset_floating_point() noexcept {
 #if defined(__x86_64__)
-    // Reading costs a few cycles, writing dozens.
+    // Reading costs a few cycles, writing costs dozens.
     constexpr unsigned control_bits = 0xffc0, default_control = 0x1f80;
     if ((__builtin_ia32_stmxcsr() & control_bits) != default_control) [[unlikely]]
         __builtin_ia32_ldmxcsr(default_control);
@@ -175,15 +175,16 @@ jump(boost::context::detail::fcontext_t to, void* data) noexcept {
         exceptions_ = std::exchange(*thread_.exceptions, {});
     thread_.entered = &next;
 #ifdef MIOU_ASAN
-    // Without a place to save it, the fake stack of use-after-return detection is freed.
+    // Null frees the fake stack of the use-after-return detection instead of saving it.
     __sanitizer_start_switch_fiber(keeps_frames ? &asan_fake_stack_ : nullptr, next.asan_bottom_,
                                    next.asan_size_);
     if (!keeps_frames)
         asan_fake_stack_ = nullptr;
 #endif
 #ifdef MIOU_TSAN
-    // Thread sanitizer keeps a signal for the fiber that it came to, until that calls something: a
-    // fiber that parks would take it along. This call hands over what has come.
+    // The thread sanitizer keeps a signal for the fiber that it came to, until that fiber makes a
+    // call that it intercepts. A fiber that parks would take the signal along. This call delivers
+    // what has come.
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &thread_.signals);
@@ -196,7 +197,7 @@ jump(boost::context::detail::fcontext_t to, void* data) noexcept {
     assert(thread_.entered == this && &previous != this);
     previous.context_ = from.fctx;
 #ifdef MIOU_ASAN
-    // Tells the bounds of the stack that was left: the only way to learn an adopted one's.
+    // Also returns the bounds of the stack that was left: the only way to learn an adopted one's.
     __sanitizer_finish_switch_fiber(asan_fake_stack_, &previous.asan_bottom_, &previous.asan_size_);
 #endif
     if (exceptions_.any()) [[unlikely]]

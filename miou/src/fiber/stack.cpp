@@ -20,18 +20,19 @@ std::size_t page_size() noexcept {
     return size;
 }
 
-// Enough for getaddrinfo and TLS handshakes; sanitizers blow frames up.
+// Enough for getaddrinfo and TLS handshakes. Sanitizers make frames larger.
 #if defined(MIOU_ASAN) || defined(MIOU_TSAN)
 constexpr std::size_t usable_size = std::size_t{256} << 10;
 #else
 constexpr std::size_t usable_size = std::size_t{128} << 10;
 #endif
 constexpr std::size_t slab_size = std::size_t{64} << 20;
-// Stacks never take the last of the address space: tasks that get none need memory to fail, and
-// the others to go on.
+// Stacks leave this much address space free: a task that gets no stack needs memory to fail, and
+// the other tasks need it to go on.
 constexpr std::size_t left_to_the_heap = std::size_t{16} << 20;
 
-/// The compiler's code touches a large frame at least once in so many bytes, so none steps over it.
+/// Compiled code touches a large frame at least once in so many bytes, so none steps over the
+/// guard.
 std::size_t guard_size() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     return page_size();
@@ -87,8 +88,8 @@ void stack_pool::give_back(stack released) noexcept {
 
 void stack_pool::add_slab() {
     if (slabs_.size() == slabs_.capacity())
-        slabs_.reserve(2 * slabs_.size() + 4); // before the memory that must not be lost
-    // Address space may be limited (ulimit -v): settle for less, down to a single stack.
+        slabs_.reserve(2 * slabs_.size() + 4); // may throw, so before anything is mapped
+    // Address space may be limited (ulimit -v): settles for less, down to a single stack.
     for (std::size_t size = slab_size - slab_size % slot_size();; size /= 2) {
         size -= size % slot_size();
         void* const begin = ::mmap(nullptr, size + left_to_the_heap, PROT_READ | PROT_WRITE,

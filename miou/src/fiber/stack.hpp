@@ -1,4 +1,4 @@
-// Memory for fiber stacks: cut from slabs, each with a real guard page below it.
+// Memory for fiber stacks, cut from slabs. Each stack has a guard page below it.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ struct stack {
     std::size_t size = 0;
 
     std::byte* top() const noexcept { return base + size; }
-    /// Whether `address` lies in its guard. Also in a signal handler.
+    /// Whether `address` lies in the guard. Also in a signal handler.
     bool has_guard_at(const void* address) const noexcept;
 };
 
@@ -20,10 +20,10 @@ struct stack {
 ///
 ///     slab:  | guard | stack 0 ........ | guard | stack 1 ........ | guard | ...
 ///
-/// A stack is cut from a slab when it is first needed, gets its guard page then, and keeps it for
-/// life. Guard pages cost no mapping where the kernel has MADV_GUARD_INSTALL (Linux 6.13), so that
-/// their number is not limited by vm.max_map_count; elsewhere they are mprotect'ed, and when that
-/// fails the stack is not handed out.
+/// A stack is cut from a slab when it is first needed. It gets its guard page then, and keeps it
+/// for life. Where the kernel has MADV_GUARD_INSTALL (Linux 6.13), a guard page costs no mapping,
+/// so vm.max_map_count does not limit their number. Elsewhere they are made with mprotect. If a
+/// guard page cannot be made, the stack is not handed out.
 class stack_pool {
 public:
     stack_pool() noexcept = default;

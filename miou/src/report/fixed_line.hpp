@@ -7,7 +7,7 @@
 
 namespace miou::detail {
 
-/// Made of pieces; what does not fit is left out. Also in a signal handler.
+/// Made of pieces. Leaves out what does not fit. Also in a signal handler.
 class fixed_line {
 public:
     void add(std::string_view piece) noexcept {
@@ -15,7 +15,7 @@ public:
         std::copy_n(piece.data(), fits, text_ + size_);
         size_ += fits;
     }
-    /// Adds what `of` says of itself: `of.describe(add, text)`.
+    /// Adds the text of `of.describe(add, text)`.
     template <class Described>
     void add_description(const Described& of) {
         of.describe(

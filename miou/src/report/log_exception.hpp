@@ -1,4 +1,4 @@
-// What cannot be thrown to anyone is logged.
+// Logs exceptions that nobody could catch.
 #pragma once
 
 #include <string_view>
@@ -8,11 +8,11 @@ namespace miou::detail {
 
 class task;
 
-/// In a catch block: logs that `thrower`, of the task `of` if there is one, threw what is being
-/// handled.
+/// To be called in a catch block. Logs that `thrower`, of the task `of` if there is one, threw the
+/// exception being handled.
 void log_exception(std::string_view thrower, const task* of = nullptr) noexcept;
 
-/// Calls `fn` and logs what it throws. Whether it returned.
+/// Calls `fn`, and logs what it throws. Returns false if it threw.
 template <class F>
 bool call_and_log(std::string_view thrower, F&& fn, const task* of = nullptr) noexcept {
     try {

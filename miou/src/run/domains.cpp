@@ -48,7 +48,7 @@ private:
         const bool entered = boot(self, number);
         if (number == 0 && entered)
             settle_root(*self);
-        // A task may send to every domain, so the first one waits until they all exist.
+        // A task may send to every domain, so the first task waits until all domains exist.
         booted_.arrive_and_wait();
         if (!boot_failure_) {
             if (number == 0)
@@ -57,7 +57,7 @@ private:
         }
         if (number == 0 && entered)
             wait_for_foreign_senders(*self);
-        // A domain may still be inside `send` to another one: none leaves before they all are done.
+        // A domain may still be inside `send` to another one, so none leaves before all are done.
         finished_.arrive_and_wait();
         if (entered)
             self->leave();
@@ -76,7 +76,7 @@ private:
         }
     }
 
-    /// Before any domain may fail, which cancels the root.
+    /// To be called before any domain can fail, because a failure cancels the root.
     void settle_root(scheduler& dom0) noexcept {
         run_.root.home = &dom0;
         run_.root.uid = dom0.next_uid();

@@ -7,10 +7,10 @@
 
 namespace miou::detail {
 
-/// Runs `root` to its end: dom0 on the calling thread, `settings.domains` further threads beside
-/// it. When this returns or throws, every task has been unwound, every finaliser has run, every
-/// thread is joined. Throws the first broken rule, what `make_events` throws, or
-/// `std::system_error` when a thread cannot be started; the outcome of `root` is left in it.
+/// Runs `root` to its end, on dom0, which is the calling thread, and on `settings.domains` further
+/// threads. When this returns or throws, every task has been unwound, every finaliser has run, and
+/// every thread is joined. Throws the first broken rule, what `make_events` throws, or
+/// `std::system_error` when a thread cannot be started. `root` keeps its outcome.
 void run_domains(const run_settings& settings, unique_function<events(domain_uid)> make_events,
                  task& root);
 

@@ -6,9 +6,9 @@
 
 namespace miou::detail {
 
-// Signaling a trigger may run the user's code, so it is done without the guard. What was taken out
-// and is not signaled yet stands in `signaling_`; whoever detaches that trigger waits until it is
-// signaled.
+// Signaling a trigger may run the user's code, so the guard is not held meanwhile. `signaling_` is
+// the trigger that was taken out and is not signaled yet. Whoever detaches that trigger waits until
+// it is signaled.
 
 void completion::signal_all(std::unique_lock<spinlock>& held) noexcept {
     completer_ = this_identity();

@@ -50,7 +50,7 @@ void condition::signal() noexcept {
 }
 
 void condition::broadcast() noexcept {
-    // All that wait now, and none that waits again. Whoever is woken may destroy this condition.
+    // Wakes all that wait now, but none that waits again. A woken waiter may destroy this.
     detail::waiter* each = waiters_.pop_all(waiters_.guard());
     while (each != nullptr)
         std::exchange(each, each->next)->woken.signal();

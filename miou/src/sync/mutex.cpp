@@ -15,8 +15,8 @@ using detail::memory_order_release;
 
 } // namespace
 
-// Every acquire below pairs with the release of the unlock, or of the hand-over, before it; a
-// hand-over is seen by the new owner through its trigger.
+// Every acquire below pairs with the release of the previous unlock or hand-over. The new owner
+// sees a hand-over through its trigger.
 
 void mutex::lock() {
     detail::scheduler* const here = detail::scheduler::count_call_of_caller();
@@ -76,7 +76,7 @@ void mutex::lock_contended(detail::scheduler* here, detail::identity self) {
         });
     if (cancellation)
         std::rethrow_exception(cancellation);
-    // A cancelled task does not keep the lock, even if it was handed over before.
+    // A cancelled task does not keep the lock, even if the hand-over came first.
     if (here != nullptr && here->cancellation_due()) {
         unlock();
         throw cancelled{};
@@ -98,7 +98,7 @@ void mutex::unlock_contended(detail::identity self) {
         }
         if (next != nullptr)
             return next->woken.signal();
-        // All that waited were cancelled. The guard must be released before the mutex: the next
+        // All waiters were cancelled. The guard must be released before the mutex, because the next
         // owner may destroy both.
         detail::identity seen = self;
         if (word_.compare_exchange_strong(seen, 0, memory_order_release, memory_order_relaxed))

@@ -15,8 +15,8 @@ namespace {
 
 using detail::trigger_state;
 
-/// A plain thread that blocks. The waker lets go of the mutex last: the thread, which needs it to
-/// return, cannot destroy this before.
+/// A plain thread that blocks. The waker's last step is to release the mutex, which the thread
+/// needs to return. So the thread cannot destroy this too early.
 class blocked_thread final : public detail::wakeable {
 public:
     void wake() noexcept override {
@@ -35,7 +35,7 @@ private:
     bool woken_ = false;
 };
 
-/// Owned by the trigger until it is signaled, then by whoever signals.
+/// Owned by the trigger until it is signaled, then by the signaling thread.
 class attached_function final : public detail::wakeable {
 public:
     explicit attached_function(unique_function<void()> fn)
@@ -119,7 +119,7 @@ bool trigger::on_signal(unique_function<void()> fn) {
     case trigger_state::wait_outcome::waiting:
         break;
     }
-    // From here on it may be signaled, and gone, at any time.
+    // From here on the function may run, and be gone, at any time.
     static_cast<void>(attached.release());
     return true;
 }
