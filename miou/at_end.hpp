@@ -1,4 +1,4 @@
-// What is done when a scope is left, however that happens.
+// Runs a function when a scope is left, however that happens.
 #pragma once
 
 #include <utility>

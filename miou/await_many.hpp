@@ -26,7 +26,7 @@ concept any_promise = is_promise<std::remove_cvref_t<P>>;
 template <class P>
 using promised_by = typename std::remove_cvref_t<P>::value_type;
 
-/// `void` stands in a variant as `std::monostate`.
+/// In a variant, `std::monostate` stands for `void`.
 template <class T>
 using alternative = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
@@ -68,8 +68,8 @@ std::tuple<result<detail::promised_by<P>>...> await_all(P&&... promises) {
     return {await(std::forward<P>(promises))...};
 }
 
-/// `await_one` over children of different types: the index of the variant says which one finished;
-/// `void` is `std::monostate`.
+/// `await_one` over children of different types. The index of the variant says which child
+/// finished; `std::monostate` stands for `void`.
 template <detail::any_promise... P>
 requires(sizeof...(P) > 1)
 result<detail::one_of<P...>> await_one(const P&... promises) {
@@ -77,7 +77,7 @@ result<detail::one_of<P...>> await_one(const P&... promises) {
     return detail::reap_nth(detail::await_any_promise(tasks, "miou::await_one"), promises...);
 }
 
-/// `await_first` over children of different types: like `await_one`, but cancels the others, also
+/// `await_first` over children of different types: like `await_one`, but cancels the others, even
 /// those that have finished, and destroys their values.
 template <detail::any_promise... P>
 requires(sizeof...(P) > 1)
@@ -88,7 +88,7 @@ result<detail::one_of<P...>> await_first(const P&... promises) {
     return detail::reap_nth(chosen, promises...);
 }
 
-/// The range forms between two iterators.
+/// The functions over a range, between two iterators.
 template <std::input_iterator I, std::sentinel_for<I> S>
 auto await_all(I first, S last) {
     return await_all(std::ranges::subrange(std::move(first), std::move(last)));

@@ -1,4 +1,4 @@
-// Waiting for a little while, longer each time.
+// Spinning for a short while, longer each time.
 #pragma once
 
 #include "miou/detail/atomic.hpp"
@@ -18,9 +18,9 @@ struct backoff_options {
     int upper_wait_log = 17;
 };
 
-/// Randomised exponential backoff: how long to spin before the next try, after another thread was
-/// quicker. A value: `once` returns the backoff for the try after that. While it spins no other
-/// task of the domain runs, so it must not be used to wait for one. OCaml: `Miou.Backoff.t`.
+/// Randomised exponential backoff: how long to spin before the next try, when another thread was
+/// faster. A value: `once` returns the backoff for the try after that. While it spins, no other
+/// task of the domain runs, so do not wait for one with it. OCaml: `Miou.Backoff.t`.
 class backoff {
 public:
     /// The largest bound.
@@ -37,8 +37,8 @@ public:
                 "miou::backoff: not 0 <= lower_wait_log <= upper_wait_log <= max_wait_log"};
     }
 
-    /// Spins at random 1 to 2^get_wait_log() times and returns the backoff for the next try, which
-    /// may wait twice as long, up to the upper bound. Any thread. Does not suspend.
+    /// Spins a random number of times, 1 to 2^get_wait_log(). Returns the backoff for the next try,
+    /// which may spin twice as long, up to the upper bound. Any thread. Does not suspend.
     [[nodiscard]] backoff once() const noexcept {
         for (std::uint32_t left = draw(); left > 0; --left)
             detail::cpu_relax();
@@ -47,21 +47,21 @@ public:
         return next;
     }
 
-    /// As it was at first.
+    /// The backoff as it was at first.
     [[nodiscard]] backoff reset() const noexcept {
         backoff first = *this;
         first.wait_log_ = bounds_.lower_wait_log;
         return first;
     }
 
-    /// The logarithm of the most that the next `once` spins.
+    /// The logarithm of the largest number of spins of the next `once`.
     int get_wait_log() const noexcept { return wait_log_; }
 
 private:
     std::uint32_t draw() const noexcept {
-        // With one processor the other one cannot get on while this one spins.
+        // With one processor, the other thread makes no progress while this one spins.
         static const bool alone = std::thread::hardware_concurrency() == 1;
-        // Not from the `g` of a run: how long threads wait changes nothing that a program sees.
+        // Not from the `g` of a run, because a program does not see how long threads spin.
         thread_local std::minstd_rand random{
             static_cast<std::uint32_t>(std::hash<std::thread::id>{}(std::this_thread::get_id()))};
         const auto mask = (std::uint32_t{1} << wait_log_) - 1;

@@ -1,4 +1,4 @@
-// For implementers of systems: POSIX signals that a thread does not take.
+// For implementers of systems: blocks POSIX signals on a thread for a while.
 #pragma once
 
 #include <pthread.h>
@@ -7,15 +7,15 @@
 
 namespace miou {
 
-/// While it lives, the calling thread takes none of some signals; its destructor gives the thread
-/// back the mask that it had. A thread that is started meanwhile inherits the mask, and keeps it.
-/// Destroyed on the same thread. Throws nothing, does not suspend. No OCaml counterpart.
+/// Blocks signals on the calling thread while it lives. Its destructor, which must run on the same
+/// thread, restores the previous mask. A thread that is started meanwhile inherits the mask, and
+/// keeps it. Throws nothing. Does not suspend. No OCaml counterpart.
 class blocked_signals {
 public:
-    /// All signals.
+    /// Blocks all signals.
     blocked_signals() noexcept
         : blocked_signals{all()} {}
-    /// Exactly those of `mask`.
+    /// Blocks exactly the signals of `mask`.
     explicit blocked_signals(const sigset_t& mask) noexcept {
         ::pthread_sigmask(SIG_SETMASK, &mask, &before_);
     }

@@ -1,4 +1,4 @@
-// A limit on a piece of the running task.
+// A part of the running task that can be cancelled by itself.
 #pragma once
 
 #include "miou/at_end.hpp"
@@ -17,7 +17,7 @@
 namespace miou {
 namespace detail {
 
-/// Calls `fn` inside of `opened` and says whether it has left by that scope's cancellation.
+/// Calls `fn` inside of `opened`. The outcome is empty if that scope's cancellation has ended `fn`.
 template <class F>
 auto run_inside(const scope& opened, F&& fn) {
     using R = std::remove_cvref_t<std::invoke_result_t<F>>;
@@ -51,8 +51,8 @@ public:
         const at_end close{[this] { detail::close(scope_); }};
         return detail::run_inside(scope_, std::forward<F>(fn));
     }
-    /// See `cancel_scope::cancel`. On the domain of the task that runs it, while it runs; otherwise
-    /// it does nothing.
+    /// See `cancel_scope::cancel`. Only on the domain of the task that runs it, and only while that
+    /// task lives. Has no effect before `run` and after it.
     void cancel() noexcept {
         if (scope_.of != nullptr)
             detail::cancel(scope_);
@@ -62,8 +62,8 @@ private:
     detail::scope scope_;
 };
 
-/// A limit on a piece of the running task, which can be cancelled by itself. Nothing is spawned and
-/// nothing allocated. Used once. No OCaml counterpart.
+/// A part of the running task that can be cancelled by itself. Spawns nothing and allocates
+/// nothing. Can be used once. No OCaml counterpart.
 ///
 ///     miou::cancel_scope limit;
 ///     if (const auto got = limit.run([&] { return answer.await_exn(); })) // a computation
@@ -74,17 +74,18 @@ public:
     cancel_scope(const cancel_scope&) = delete;
     cancel_scope& operator=(const cancel_scope&) = delete;
 
-    /// Calls `fn` in the running task, whose promises, mutexes and resources stay its own, and
-    /// returns what `fn` returns, as an optional (`true` for void): empty (`false`) when `fn` was
-    /// left by the cancellation of this scope. What `fn` returns is returned, however late: a call
-    /// that has completed is never thrown away. What else `fn` throws passes.
+    /// Calls `fn` in the running task, which keeps its promises, mutexes and resources. Returns the
+    /// value of `fn` as an optional (`true` for void). The optional is empty (`false`) if the
+    /// cancellation of this scope has ended `fn`. A value of `fn` is returned however late it
+    /// comes: a call that has completed is never thrown away. Other exceptions of `fn` pass
+    /// through.
     ///
     /// Scopes nest: the cancellation of the task, or of a scope around this one, passes through.
-    /// Children that `fn` has spawned follow the ordinary rules: whoever leaves by an exception
-    /// drops its handles, so they are cancelled and awaited.
+    /// Children that `fn` has spawned follow the ordinary rules: an exception destroys their
+    /// handles, so they are cancelled and awaited.
     ///
-    /// Throws `outside_of_task`, and `std::invalid_argument` when it has run before. Suspends only
-    /// as `fn` does, and, not cancellably, until a `cancel` on another thread has ended.
+    /// Throws `outside_of_task`, and `std::invalid_argument` if it has run before. Suspends only as
+    /// `fn` does, and, uncancellably, until a `cancel` on another thread has arrived.
     template <class F>
     auto run(F&& fn) {
         open();
@@ -92,16 +93,16 @@ public:
         return detail::run_inside(scope_, std::forward<F>(fn));
     }
 
-    /// Every suspension of that task inside of `fn` throws `cancelled` from now on, until `fn` has
-    /// ended. One that completes all the same returns. An uncancellable section, or a destructor
-    /// that runs during unwinding, defers it only if it began inside of the scope: so a limit
-    /// bounds a clean-up, too. Before `run` it cancels the scope in advance; after it, or the
-    /// second time, it does nothing.
+    /// From now on every suspension of the task inside of `fn` throws `cancelled`, until `fn` has
+    /// ended. A call that completes all the same returns. An uncancellable section, or a destructor
+    /// that runs during unwinding, defers the cancellation only if it began inside of the scope. So
+    /// a scope inside of a clean-up limits the clean-up, too. Before `run`, cancels the scope in
+    /// advance. After `run`, or a second time, does nothing.
     ///
     /// Any thread, while this lives. Does not suspend.
     void cancel() noexcept;
 
-    // For the scheduler: the mail has come.
+    // For the scheduler, when the mail has come.
     void arrive() noexcept;
     struct letter : detail::mail {
         explicit letter(cancel_scope& subject) noexcept

@@ -22,18 +22,18 @@
 namespace miou {
 namespace detail {
 
-/// A trigger to be signaled on completion; removed in constant time.
+/// A trigger that the completion signals. Removed in constant time.
 struct attachment {
     trigger* target;
     boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
         place;
 };
 
-/// The untyped half of a computation: running, then complete, once.
+/// The untyped half of a computation: running, then complete for ever.
 class completion {
 public:
-    /// Runs `store` under the guard if the computation is still running, completes it and signals
-    /// what is attached.
+    /// If the computation is still running, runs `store` under the guard, completes it, signals the
+    /// attached triggers, and returns true.
     template <class F>
     bool complete(F&& store) {
         std::unique_lock held{guard_};
@@ -47,15 +47,15 @@ public:
     /// Acquire pairs with the release in `complete`: the outcome is visible, and constant.
     bool is_complete() const noexcept { return complete_.load(memory_order_acquire); }
 
-    /// False: it is complete. Otherwise `a` must be removed before it is destroyed.
+    /// Returns false if it is complete. Otherwise `a` must be removed before it is destroyed.
     bool add(attachment& a) noexcept;
-    /// Returns when nobody signals its target any more. False: it has been signaled.
+    /// Returns when nobody signals the target of `a` any more; false if it was signaled.
     bool remove(attachment& a) noexcept;
 
     bool attach(trigger& target);
     void detach(trigger& target);
     void drop_signaled();
-    /// Parks until complete; null, or the cancellation of the running task.
+    /// Waits until it is complete. Returns null, or the cancellation of the running task.
     std::exception_ptr wait();
 
 private:
@@ -64,17 +64,18 @@ private:
 
     spinlock guard_;
     atomic<bool> complete_ = false;
-    trigger* signaling_ = nullptr; // taken out by whoever completes, not signaled yet
+    trigger* signaling_ = nullptr; // taken out by the completer, not signaled yet
     identity completer_ = 0;
     boost::intrusive::list<
         attachment,
         boost::intrusive::member_hook<attachment, decltype(attachment::place), &attachment::place>,
         boost::intrusive::constant_time_size<false>>
         attached_;
-    std::unordered_map<trigger*, attachment> owned_; // those of the user's `try_attach`
+    std::unordered_map<trigger*, attachment> owned_; // those that `attach` has made
 };
 
-/// While it lives, the completion of a computation cancels a scope, which must live longer.
+/// While it lives, the completion of a computation cancels a scope. When it is destroyed, the scope
+/// must have ended, but still live.
 class cancel_on_completion final : wakeable {
 public:
     cancel_on_completion(completion& of, cancel_scope& scope) noexcept;
@@ -93,19 +94,19 @@ private:
 
 } // namespace detail
 
-/// A handle on a value that will be there once: returned or cancelled by whoever comes first,
-/// awaited by any number of tasks and threads. Copies name the same computation. Every member
-/// function may be called on any thread, and throws `std::invalid_argument` when this was moved
-/// from. OCaml: `'a Miou.Computation.t`.
+/// A handle on a value that comes later. The first to return or cancel it completes it. Any number
+/// of tasks and threads may await it. Copies name the same computation. Every member function may
+/// be called on any thread, and throws `std::invalid_argument` when this was moved from. OCaml: `'a
+/// Miou.Computation.t`.
 template <class T>
 class computation {
 public:
-    /// Running. OCaml: `Computation.create ()`.
+    /// A new computation, which is running. OCaml: `Computation.create ()`.
     computation()
         : shared_{std::make_shared<shared>()} {}
 
-    /// Completes it with `T{arguments...}`; false if it was complete. Throws what the constructor
-    /// throws, and the computation then goes on. Does not suspend.
+    /// Completes it with `T{arguments...}`. Returns false if it was complete. Throws what the
+    /// constructor throws; the computation is still running then. Does not suspend.
     template <class... Arguments>
     bool try_return(Arguments&&... arguments) const {
         if constexpr (std::is_void_v<T>)
@@ -122,7 +123,7 @@ public:
             return result<T>{boost::system::in_place_error, std::move(error)};
         });
     }
-    /// Calls `fn(arguments...)` and completes it with what that returns or throws.
+    /// Calls `fn(arguments...)`, and completes the computation with what that returns or throws.
     template <class F, class... Arguments>
     bool try_capture(F&& fn, Arguments&&... arguments) const {
         try {
@@ -138,13 +139,13 @@ public:
         }
     }
 
-    /// Nobody has completed it; what it says may be outdated at once.
+    /// Whether nobody has completed it. The answer may be outdated at once.
     bool is_running() const { return !it().state.is_complete(); }
-    /// What it was cancelled with, or null.
+    /// The exception that it was cancelled with, or null.
     std::exception_ptr cancelled() const {
         return is_running() || it().outcome->has_value() ? nullptr : it().outcome->error();
     }
-    /// Throws what it was cancelled with, if it was.
+    /// Throws the exception that it was cancelled with, if it was.
     void raise_if_errored() const {
         if (const std::exception_ptr error = cancelled())
             std::rethrow_exception(error);
@@ -155,16 +156,17 @@ public:
         return is_running() ? std::nullopt : it().outcome;
     }
 
-    /// Has `t` signaled on completion. False if the computation is complete, or `t` was signaled.
-    /// `t` must be detached before it is destroyed, unless it was signaled.
+    /// Attaches `t`, so that the completion signals it. Returns false if the computation is
+    /// complete, or `t` was signaled. Detach `t` before you destroy it, unless it was signaled.
     bool try_attach(trigger& t) const { return it().state.attach(t); }
     /// Signals `t` and forgets it. Returns when nobody else touches `t` any more.
     void detach(trigger& t) const { it().state.detach(t); }
-    /// Forgets attached triggers that were signaled otherwise.
+    /// Forgets the attached triggers that somebody else has signaled.
     void clean() const { it().state.drop_signaled(); }
 
-    /// Waits until it is complete; an error is also the cancellation of the running task. Suspends
-    /// unless it is; cancellable. On a plain thread it blocks.
+    /// Waits until it is complete, and returns the outcome. The error may also be the cancellation
+    /// of the running task. Suspends unless it is complete; cancellable. On a plain thread it
+    /// blocks.
     result<T> await() const {
         require_copies();
         if (std::exception_ptr cancellation = it().state.wait())
@@ -174,7 +176,7 @@ public:
     /// `await`, but throws the error.
     T await_exn() const { return await().value(); }
 
-    // For whoever waits for several things.
+    // For waits for several things.
     detail::completion& untyped() const noexcept { return shared_->state; }
 
 private:
@@ -202,7 +204,7 @@ private:
 
     template <class F>
     bool complete_with(F&& make) const {
-        const auto kept = shared_; // whoever is signaled may destroy this handle
+        const auto kept = shared_; // a woken task may destroy this handle
         if (!is_running())
             return false;
         result<T> made = make(); // outside of the guard: it may run the user's code
@@ -212,8 +214,8 @@ private:
     std::shared_ptr<shared> shared_;
 };
 
-/// A trigger that, when it is signaled, cancels `into` with what `from` was cancelled with; attach
-/// it to `from`. OCaml: `Computation.canceller ~from ~into`.
+/// A trigger to attach to `from`. When it is signaled, and `from` was cancelled, it cancels `into`
+/// with the same exception. OCaml: `Computation.canceller ~from ~into`.
 template <class From, class Into>
 std::unique_ptr<trigger> canceller(const computation<From>& from, const computation<Into>& into) {
     auto made = std::make_unique<trigger>();

@@ -9,18 +9,18 @@ namespace miou {
 class condition {
 public:
     condition() noexcept = default;
-    /// As that of a mutex.
+    /// Like that of a mutex.
     ~condition() { waiters_.require_nobody_waits("condition"); }
     condition(const condition&) = delete;
     condition& operator=(const condition&) = delete;
 
-    /// Unlocks `held` and waits for a `signal` or `broadcast`, in one step; locks it again before
-    /// it returns or throws. Throws `cancelled`, unless it was given a signal before: then it
-    /// returns, and no signal is lost. Throws `std::system_error` (`operation_not_permitted`)
-    /// unless the caller holds `held`. Suspends; cancellable, but the locking is not. On a plain
-    /// thread it blocks.
+    /// Unlocks `held` and waits for a `signal` or `broadcast`, in one step. Locks `held` again
+    /// before it returns or throws. Throws `cancelled`, unless a signal came first: then it
+    /// returns, so no signal is lost. Throws `std::system_error` (`operation_not_permitted`) unless
+    /// the caller holds `held`. Suspends; cancellable, but the locking is not. On a plain thread it
+    /// blocks.
     void wait(mutex& held);
-    /// Returns as soon as `done()` holds.
+    /// Waits until `done()` holds.
     template <class Predicate>
     void wait(mutex& held, Predicate done) {
         while (!done())
@@ -33,9 +33,9 @@ public:
             wait(held);
     }
 
-    /// Wakes whoever has waited longest, if anybody. Any task or thread. Does not suspend.
+    /// Wakes the waiter that has waited longest, if any. Any task or thread. Does not suspend.
     void signal() noexcept;
-    /// Wakes all that wait.
+    /// Wakes all waiters.
     void broadcast() noexcept;
 
 private:

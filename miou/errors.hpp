@@ -7,23 +7,23 @@
 
 namespace miou {
 
-/// Thrown by the suspension points of a cancelled task, and what `await` reports of a task that was
-/// cancelled. Level-triggered: a task that swallows it meets it again at its next suspension.
+/// Thrown by the suspension points of a cancelled task. Also the outcome that `await` returns for a
+/// cancelled task. Level-triggered: a task that swallows it gets it again at its next suspension.
 /// OCaml: `Miou.Cancelled`.
 class cancelled : public std::exception {
 public:
     const char* what() const noexcept override { return "miou: the task was cancelled"; }
 };
 
-/// Base of the errors that a program makes against the rules of miou. `what()` names the tasks
-/// involved and the places that spawned them.
+/// Base of the errors of a program that breaks the rules of miou. `what()` names the tasks involved
+/// and the places that spawned them.
 class rule_violation : public std::logic_error {
 public:
     using std::logic_error::logic_error;
 };
 
 /// A task finished normally while a child was neither awaited nor cancelled. Found when the task
-/// finishes; cancels everything and is thrown by `run`. OCaml: `Miou.Still_has_children`.
+/// finishes. Cancels every task, and `run` throws it. OCaml: `Miou.Still_has_children`.
 class still_has_children : public rule_violation {
 public:
     using rule_violation::rule_violation;
@@ -41,15 +41,15 @@ public:
     using rule_violation::rule_violation;
 };
 
-/// A task finished normally and still owned a resource. Found when the task finishes; cancels
-/// everything and is thrown by `run`. OCaml: `Miou.Resource_leaked`.
+/// A task finished normally and still owned a resource. Found when the task finishes. Cancels every
+/// task, and `run` throws it. OCaml: `Miou.Resource_leaked`.
 class resource_leaked : public rule_violation {
 public:
     using rule_violation::rule_violation;
 };
 
-/// `call` or `parallel` without another domain than the caller's (dom0 never receives tasks).
-/// OCaml: `Miou.No_domain_available`.
+/// `call` or `parallel` found no domain to use: neither the caller's own nor dom0 counts. OCaml:
+/// `Miou.No_domain_available`.
 class no_domain_available : public rule_violation {
 public:
     using rule_violation::rule_violation;
@@ -82,8 +82,8 @@ public:
     const char* what() const noexcept override { return "miou: there is no element"; }
 };
 
-/// There was no memory, or no guard page, for the stack of a task. It is the outcome of the task
-/// that could not start; every other task is unharmed.
+/// There was no memory, or no guard page, for the stack of a task. This is the outcome of the task
+/// that could not start. Every other task is unharmed.
 class no_stack : public std::bad_alloc {
 public:
     explicit no_stack(int error) noexcept
@@ -98,7 +98,7 @@ private:
     int error_;
 };
 
-/// `protect`'s `finally` threw; `.nested()` is what it threw. OCaml: `Fun.Finally_raised`.
+/// The `finally` of a `protect` threw; `.nested()` is its exception. OCaml: `Fun.Finally_raised`.
 class finally_raised : public std::exception {
 public:
     explicit finally_raised(std::exception_ptr cause) noexcept
@@ -110,8 +110,8 @@ private:
     std::exception_ptr cause_;
 };
 
-/// `protect`'s `on_cancellation` threw; `.nested()` is what it threw.
-/// OCaml: `Miou.On_cancellation_raised`.
+/// The `on_cancellation` of a `protect` threw; `.nested()` is its exception. OCaml:
+/// `Miou.On_cancellation_raised`.
 class on_cancellation_raised : public std::exception {
 public:
     explicit on_cancellation_raised(std::exception_ptr cause) noexcept

@@ -1,5 +1,5 @@
-// How a system is injected into the scheduler: suspension points and the three functions of a
-// domain's system.
+// How a system plugs into the scheduler: the three functions of a domain's system, and signals for
+// suspension points.
 #pragma once
 
 #include "miou/detail/suspension.hpp"
@@ -14,31 +14,29 @@ namespace miou {
 
 class syscall;
 
-/// Says that a suspension point is to be resumed; returned by `select`. OCaml: `Miou.signal`.
+/// Resumes a suspension point when `select` returns it. OCaml: `Miou.signal`.
 class signal {
 public:
-    /// May be made only on the domain of the task that made the syscall: `std::invalid_argument`
-    /// elsewhere. Making a signal resumes nobody: returning it from `select` does.
+    /// Throws `std::invalid_argument` on another domain than that of the task that made the
+    /// syscall. Making a signal resumes nobody: returning it from `select` does.
     explicit signal(const syscall& point);
 
-    /// For the scheduler, which gives the signal's point free to run.
+    /// For the scheduler.
     detail::suspension& point() const noexcept { return *point_; }
 
 private:
     std::shared_ptr<detail::suspension> point_;
 };
 
-/// One domain's view of the system, made by `run`'s `.events` on the domain's own thread. All three
-/// are optional; without an `interrupt`, `select` must return by itself from time to time, or what
-/// other threads send to the domain is not seen.
-/// OCaml: `Miou.events`.
+/// The system of one domain. The `.events` of `run` makes it on the domain's own thread. All three
+/// functions are optional. Without an `interrupt`, `select` must return by itself from time to
+/// time. Otherwise the domain does not see what other threads send to it. OCaml: `Miou.events`.
 struct events {
-    /// Polls the system and returns the suspension points to resume. `block` says that the
-    /// domain has nothing else to do: wait until something happens or `interrupt` is called.
-    /// `cancelled` are the points whose task was cancelled since the last call, or the last that
-    /// did not throw: forget them.
-    /// Runs on the domain's thread, outside of any task. An exception ends the run: its tasks are
-    /// cancelled, and `select` goes on to be called while they unwind, unless it always throws.
+    /// Polls the system, and returns the suspension points to resume. `block` says that the domain
+    /// has nothing else to do: wait until something happens or `interrupt` is called. `cancelled`
+    /// has the points whose tasks were cancelled since the last call that did not throw: forget
+    /// them. Runs on the domain's thread, outside of any task. An exception ends the run: its tasks
+    /// are cancelled. `select` is still called while they unwind, unless it throws again and again.
     unique_function<std::vector<signal>(bool block, std::span<const syscall_uid> cancelled)> select;
     /// Makes a `select` that blocks return, or the next one if none does. Any thread. Never called
     /// from a POSIX signal handler. An exception ends the run, as one of `select` does.

@@ -10,15 +10,16 @@ namespace detail {
 struct hook_entry;
 }
 
-/// A handle; destroying it leaves the hook in place until the run ends. OCaml: `Miou.Hook.t`.
+/// A handle on a hook. Destroying it leaves the hook in place until the run ends. OCaml:
+/// `Miou.Hook.t`.
 class hook {
 public:
-    /// Has `fn` run at each scheduling step of the running task's domain, outside of any task: it
-    /// may signal triggers, but not spawn, await or lock. Hooks run newest first. One that throws
-    /// is removed, and the error logged. Throws `outside_of_task`. OCaml: `Hook.add`.
+    /// Makes `fn` run at each scheduling step of the running task's domain, outside of any task. It
+    /// may signal triggers, but not spawn, await or lock. Hooks run newest first. A hook that
+    /// throws is removed, and its exception is logged. Throws `outside_of_task`. OCaml: `Hook.add`.
     static hook add(unique_function<void()> fn);
 
-    /// The hook does not run again. May be repeated, and called by a hook. Throws
+    /// Removes the hook: it does not run again. May be repeated, and called by a hook. Throws
     /// `std::invalid_argument` on another domain than that of `add`, and when this was moved from.
     /// OCaml: `Hook.remove`.
     void remove() const;

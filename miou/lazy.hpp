@@ -15,9 +15,9 @@
 
 namespace miou {
 
-/// Forced from any task on any domain, and computed once: the others wait for it. Shared by
-/// reference; moved only while nobody forces it. `lazy<void>` is something to be done once. OCaml:
-/// `'a Miou.Lazy.t`.
+/// A value that is computed once, when it is first forced. Any task on any domain may force it; the
+/// others wait while one computes. Share it by reference, and move it only while nobody forces it.
+/// `lazy<void>` is an action that is done once. OCaml: `'a Miou.Lazy.t`.
 template <class T>
 class lazy {
     using reference =
@@ -38,11 +38,11 @@ public:
     /// Computed by `fn()` when it is first forced. OCaml: `Lazy.from_fun`.
     static lazy from_fun(unique_function<T()> fn) { return of(std::move(fn)); }
 
-    /// The value, which lives as long as this, or throws what the computation threw, each time.
-    /// A computation that ends because its task, or a scope around the call, was cancelled does not
-    /// count: the next one to force runs it again. Throws `undefined` from within its own
-    /// computation, `cancelled`, and `std::invalid_argument` if this was moved from. Suspends while
-    /// another task computes; cancellable. On a plain thread it blocks.
+    /// Returns the value, which lives as long as this, or throws the exception of the computation,
+    /// each time. A computation that ends because its task, or a scope around the call, was
+    /// cancelled does not count: the next caller runs it again. Throws `undefined` from within its
+    /// own computation, `cancelled`, and `std::invalid_argument` if this was moved from. Suspends
+    /// while another task computes; cancellable. On a plain thread it blocks.
     reference force() {
         if (!state_)
             throw std::invalid_argument{"miou::lazy: this was moved from"};

@@ -10,29 +10,29 @@
 
 namespace miou {
 
-/// A mutex that parks only the task that waits for it, handed over in order of arrival. Fits
-/// `std::scoped_lock` and `std::unique_lock`. Usable by every task and every plain thread; a plain
+/// A mutex that parks only the waiting task, and is handed over in order of arrival. Works with
+/// `std::scoped_lock` and `std::unique_lock`. Every task and every plain thread may use it; a plain
 /// thread blocks. OCaml: `Miou.Mutex.t`.
 class mutex {
 public:
     mutex() noexcept = default;
-    /// Whoever still waits for it would be lost: that is said on standard error, and the program
-    /// terminated.
+    /// If somebody still waits for it, who would be lost, terminates the program with a message on
+    /// standard error.
     ~mutex() { waiters_.require_nobody_waits("mutex"); }
     mutex(const mutex&) = delete;
     mutex& operator=(const mutex&) = delete;
 
-    /// Throws `cancelled` when the running task is cancelled while it waits: it does not have the
+    /// Throws `cancelled` if the running task is cancelled while it waits: it does not have the
     /// mutex then. Throws `std::system_error` (`resource_deadlock_would_occur`) if the caller holds
     /// it. Suspends unless it is free; cancellable.
     void lock();
-    /// False if it is taken, by the caller too. Does not suspend.
+    /// Returns false if it is taken, even by the caller. Does not suspend.
     [[nodiscard]] bool try_lock() noexcept;
-    /// Hands the mutex to whoever has waited longest. Throws `std::system_error`
+    /// Hands the mutex to the waiter that has waited longest. Throws `std::system_error`
     /// (`operation_not_permitted`) unless the caller holds it. Does not suspend.
     void unlock();
 
-    /// Runs `fn` with the mutex locked and returns what it returns; unlocks also if it throws.
+    /// Runs `fn` with the mutex locked, and returns what `fn` returns. Unlocks even if `fn` throws.
     template <class F>
     decltype(auto) protect(F&& fn) {
         const std::scoped_lock held{*this};

@@ -10,8 +10,8 @@
 namespace miou {
 
 /// Keeps children that are not awaited one by one. Belongs to the first task that uses it, and
-/// should be a local of it: when it is destroyed, the children that are left are cancelled and
-/// waited for, which breaks rule 1 unless an exception is in flight. Every operation costs the same
+/// should be a local of that task. Its destructor cancels the children that are left and waits for
+/// them, which breaks rule 1 unless an exception is in flight. Every operation takes constant time,
 /// however many children there are. OCaml: `'a Miou.orphans`.
 template <class T>
 class orphans {
@@ -45,9 +45,9 @@ orphanage& owned(orphans<T>& o, const char* caller) {
 
 } // namespace detail
 
-/// `async` and `call` into `o`, which holds the child: the returned promise may be dropped.
-/// Throws what they throw, and `std::invalid_argument` if another task owns `o`.
-/// OCaml: `Miou.async ~orphans`, `Miou.call ~orphans`.
+/// `async` and `call` of a child that `o` keeps, so that the returned promise may be dropped.
+/// Throws what they throw, and `std::invalid_argument` if another task owns `o`. OCaml: `Miou.async
+/// ~orphans`, `Miou.call ~orphans`.
 template <class T, class F>
 promise<T> async(async_options options, orphans<T>& o, F&& fn,
                  boost::source_location site = BOOST_CURRENT_LOCATION) {
@@ -71,8 +71,8 @@ promise<T> call(orphans<T>& o, F&& fn, boost::source_location site = BOOST_CURRE
     return call(call_options{}, o, std::forward<F>(fn), site);
 }
 
-/// A child that has finished, which must then be awaited: the inner optional is empty when there is
-/// none yet, the outer one when no child is left at all. Throws `std::invalid_argument` in a task
+/// Takes out a child that has finished; await it then. The inner optional is empty if none has
+/// finished yet, the outer one if no child is left at all. Throws `std::invalid_argument` in a task
 /// that does not own `o`. Does not suspend. OCaml: `Miou.care`.
 template <class T>
 [[nodiscard]] std::optional<std::optional<promise<T>>> care(orphans<T>& o) {
@@ -83,16 +83,17 @@ template <class T>
                                                     detail::adopt<T>(from.take_ended())};
 }
 
-/// Any child, finished or not (finished ones first), which must then be awaited or cancelled; none
-/// when no child is left. Throws `std::invalid_argument` in a task that does not own `o`. Does not
-/// suspend. OCaml: `Miou.take`.
+/// Takes out a child, finished or not (finished ones first); await or cancel it then. The optional
+/// is empty if no child is left. Throws `std::invalid_argument` in a task that does not own `o`.
+/// Does not suspend. OCaml: `Miou.take`.
 template <class T>
 [[nodiscard]] std::optional<promise<T>> take(orphans<T>& o) {
     return detail::adopt<T>(detail::owned(o, "miou::take").take_any());
 }
 
-/// Waits until a child has finished, takes it out and returns its outcome; none when no child is
-/// left. Those that succeeded come before those that failed, first come first served.
+/// Waits until a child has finished, takes it out, and returns its outcome. The optional is empty
+/// if no child is left. Children that succeeded come before those that failed, first come first
+/// served.
 ///
 /// Throws `std::invalid_argument` in a task that does not own `o`, and `cancelled`. Suspends unless
 /// a child has finished; cancellable. OCaml: `Miou.get`.

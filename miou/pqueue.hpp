@@ -13,10 +13,10 @@
 
 namespace miou {
 
-/// A binary heap, the smallest element by `Compare` first; which of equal ones comes first is not
-/// said. Used by one thread at a time. When comparing or moving elements throws, the queue may be
-/// used on, but what it then holds is not said, as with `std::push_heap`. Nothing suspends.
-/// OCaml: `Miou.Pqueue.Make`.
+/// A binary heap with the smallest element by `Compare` first. The order of equal elements is
+/// unspecified. Only one thread may use it at a time. If comparing or moving elements throws, the
+/// queue stays usable, but its contents are unspecified, as with `std::push_heap`. Nothing
+/// suspends. OCaml: `Miou.Pqueue.Make`.
 template <class T, class Compare = std::less<T>>
 class pqueue {
 public:
@@ -28,13 +28,13 @@ public:
     bool is_empty() const noexcept { return heap_.empty(); }
     std::size_t size() const noexcept { return heap_.size(); }
 
-    /// A copy of the smallest element.
+    /// A copy of the smallest element, if there is one.
     std::optional<T> find_min() const
     requires std::copy_constructible<T>
     {
         return is_empty() ? std::nullopt : std::optional<T>{heap_.front()};
     }
-    /// The smallest element, until the queue is changed. Throws `empty`.
+    /// The smallest element; valid until the queue is changed. Throws `empty`.
     const T& find_min_exn() const {
         if (is_empty())
             throw empty{};
@@ -58,7 +58,7 @@ public:
         std::ranges::push_heap(heap_, larger());
     }
 
-    /// Calls `f(const T&)` for each element, in no order. `f` must not change the queue.
+    /// Calls `f(const T&)` for each element, in no particular order. `f` must not change the queue.
     template <std::invocable<const T&> F>
     void iter(F&& f) const {
         for (const T& each : heap_)
@@ -66,7 +66,7 @@ public:
     }
 
 private:
-    /// The heaps of the standard have the largest element first.
+    /// Reversed, because the standard's heaps have the largest element first.
     auto larger() const {
         return [this](const T& a, const T& b) { return std::invoke(compare_, b, a); };
     }

@@ -1,22 +1,22 @@
-// For implementers of systems: memory that is fetched into the cache before it is touched.
+// For implementers of systems: fetches memory into the cache before it is touched.
 #pragma once
 
 #include <cstdint>
 
 namespace miou {
 
-/// Fetches `Lines` cache lines from `address` on, for events of your own that
-/// wake many tasks one after the other. The address need not be valid: nothing changes,
-/// nothing can fail. Throws nothing; any thread; does not suspend. Miou has no such function.
+/// Fetches `Lines` cache lines, from `address` on, into the cache: for `events` of your own that
+/// wake many tasks one after another. The address need not be valid: nothing changes, and nothing
+/// can fail. Throws nothing. Any thread. Does not suspend. No OCaml counterpart.
 ///
-/// Always in line: a call to it is one without effect to gcc.
+/// Always inlined: gcc takes a call to it for one without effect.
 template <int Lines>
 [[gnu::always_inline]] inline void prefetch_lines(std::uintptr_t address) noexcept {
     for (int line = 0; line < Lines; ++line)
         __builtin_prefetch(reinterpret_cast<const void*>(address + std::uintptr_t{64} * line));
 }
 
-/// Same.
+/// The same for a pointer.
 template <int Lines>
 [[gnu::always_inline]] inline void prefetch_lines(const void* from) noexcept {
     prefetch_lines<Lines>(reinterpret_cast<std::uintptr_t>(from));

@@ -25,23 +25,24 @@ template <class T>
 class orphans;
 
 namespace detail {
-/// Anything that holds promises of `T`.
+/// The `T` of a range of `promise<T>`.
 template <class Range>
 using promised_t = typename std::remove_cvref_t<std::ranges::range_reference_t<Range>>::value_type;
 
-/// Destroys a user's handle, on any thread. The last handle of a child that its parent has neither
-/// awaited nor cancelled breaks rule 1: the child may hold references to its parent's locals, so it
-/// is cancelled and waited for, here. That is forgiven while an exception is in flight.
+/// Destroys a user's handle. Any thread. If it is the last handle of a child that its parent, which
+/// destroys it, has neither awaited nor cancelled, cancels the child and waits for it: the child
+/// may hold references to its parent's locals. That breaks rule 1, unless an exception is in
+/// flight.
 void release_handle(task& child) noexcept;
 } // namespace detail
 
-/// A handle on a task, to be awaited or cancelled by the task that spawned it. Copies name the same
+/// A handle on a task, which the task that spawned it must await or cancel. Copies name the same
 /// task, and are equal. Handles may be copied, passed and destroyed on any thread.
 ///
-/// When the last handle of a child is destroyed by its parent before the child was awaited or
-/// cancelled, the destructor cancels the child and waits until it has unwound: the child never
-/// outlives what it captured by reference. That suspends, is not cancellable, and breaks rule 1
-/// (`run` reports `still_has_children` when the parent finishes normally) unless an exception is
+/// When a parent destroys the last handle of a child that it has neither awaited nor cancelled, the
+/// destructor cancels the child and waits until it has unwound. So the child never outlives what it
+/// captured by reference. The destructor then suspends, is not cancellable, and breaks rule 1
+/// (`run` reports `still_has_children` when the parent finishes normally), unless an exception is
 /// in flight. OCaml: `'a Miou.t`.
 template <class T>
 class promise {
@@ -66,7 +67,7 @@ public:
 
     /// Throws `std::invalid_argument` if this was moved from.
     promise_uid uid() const { return task().number(); }
-    /// Any thread; what it says may be outdated at once. OCaml: `Promise.state`.
+    /// Any thread. The answer may be outdated at once. OCaml: `Promise.state`.
     promise_state state() const { return task().state.load(detail::memory_order_acquire); }
 
     /// `task 12 (spawned at echo.cpp:45)`. OCaml: `Promise.pp`.
@@ -92,15 +93,15 @@ private:
     detail::typed_task<T>* task_;
 };
 
-/// What can be said of a task when it is spawned.
+/// The options of a new task.
 struct async_options {
-    /// Resources that the running task owns, or nobody: the new task becomes their owner.
+    /// Resources that the new task becomes the owner of. The running task owns them, or nobody.
     std::vector<ownership> give = {};
 };
 struct call_options {
     /// The domain to run on; not the caller's own and not dom0. At random from `g` by default.
     std::optional<domain_uid> pin = {};
-    /// Resources that the running task owns, or nobody: the new task becomes their owner.
+    /// Resources that the new task becomes the owner of. The running task owns them, or nobody.
     std::vector<ownership> give = {};
 };
 
@@ -111,12 +112,12 @@ struct orphanage;
 void check_async(const async_options& options, orphanage* orphans);
 scheduler& check_call(const call_options& options, orphanage* orphans);
 void start(task& made, scheduler* home, std::span<const ownership> give, orphanage* orphans);
-/// Waits for it on behalf of the running task; its outcome may then be read.
+/// Waits for `child` in the running task. Its outcome may be read then.
 void await_promise(task& child, const char* caller);
 std::size_t await_any_promise(std::span<task* const> children, const char* caller);
 void reap_task(task& child);
 void cancel_promise(task& child);
-/// All are cancelled before the first is waited for, so that they unwind together.
+/// Cancels all but `kept` before it waits for the first, so that they unwind together.
 void cancel_promises(std::span<task* const> children, const task* kept, const char* caller);
 std::vector<scheduler*> other_domains(const char* caller);
 
@@ -138,8 +139,8 @@ promise<result_of<F>> call_with(const call_options& options, orphanage* orphans,
     return made;
 }
 
-/// What a braced list is whose promises are of different types. Nobody makes one: it says what to
-/// write instead.
+/// A braced list of promises of different types converts to this, which does not compile: the
+/// message says what to write instead.
 struct different_promises {
     template <class... T>
     requires(sizeof...(T) > 1)
@@ -160,7 +161,7 @@ std::vector<task*> tasks_of(Range& promises) {
     return tasks;
 }
 
-/// The outcome of a child that has finished; moved out only if it cannot be copied.
+/// The outcome of a child that has finished. Moves it out only if it cannot be copied.
 template <class T>
 result<T> reap_promise(const promise<T>& finished) {
     reap_task(finished.task());
@@ -177,8 +178,8 @@ promise<promised_t<Range>> await_any_of(Range& promises, std::span<task* const> 
     return *std::next(std::ranges::begin(promises), static_cast<std::ptrdiff_t>(chosen));
 }
 
-/// Whether the elements of a range that is passed by forwarding reference may be moved from: those
-/// that it makes as it goes, and those of a temporary container.
+/// Whether the elements of a range that is passed by forwarding reference may be moved from. They
+/// may if the range makes them as it goes, or is a temporary container.
 template <class Range>
 constexpr bool gives_elements_away =
     !std::is_lvalue_reference_v<std::ranges::range_reference_t<Range>> ||
@@ -195,12 +196,12 @@ decltype(auto) taken_from(Element& element) noexcept {
 
 } // namespace detail
 
-/// Spawns `fn` as a child of the running task, on the same domain, and returns at once: it runs
-/// when the running task suspends. `fn` may be move-only; it is destroyed when the task finishes.
+/// Spawns `fn` as a child of the running task, on the same domain. Returns at once: the child runs
+/// when the running task suspends. `fn` may be move-only; it is destroyed when the child finishes.
 /// The child must be awaited or cancelled before the running task finishes (rule 1).
 ///
-/// Throws `outside_of_task`, `std::bad_alloc`, what moving `fn` throws; with `.give`, `not_owner`;
-/// with orphans, `std::invalid_argument` if another task owns them. Does not suspend.
+/// Throws `outside_of_task`, `std::bad_alloc`, and what moving `fn` throws; with `.give`,
+/// `not_owner`; with orphans, `std::invalid_argument` if another task owns them. Does not suspend.
 /// OCaml: `Miou.async`.
 template <class F>
 requires std::invocable<std::decay_t<F>&&>
@@ -231,8 +232,8 @@ call(call_options options, F&& fn, boost::source_location site = BOOST_CURRENT_L
     return detail::call_with(options, nullptr, std::forward<F>(fn), site);
 }
 
-/// Waits until the child `p` has finished and returns its outcome: copied from an lvalue, moved out
-/// of an rvalue. May be repeated.
+/// Waits until the child `p` has finished, and returns its outcome, which is copied from an lvalue
+/// and moved out of an rvalue. May be repeated.
 ///
 /// Throws `not_a_child` unless the running task spawned `p`, and `cancelled` when the running task
 /// is cancelled meanwhile; never what the child threw. Suspends unless the child has finished;
@@ -260,10 +261,10 @@ T await_exn(promise<T>&& p) {
     return await(std::move(p)).value();
 }
 
-/// Waits until one of the children `promises` (a range or a braced list) has finished and returns
-/// its outcome. One that succeeded is preferred to one that failed; among several, one is chosen at
-/// random from `g`. The others go on, and still have to be awaited or cancelled. The same promise
-/// may stand there twice.
+/// Waits until one of the children `promises` (a range or a braced list) has finished, and returns
+/// its outcome. Prefers a child that succeeded to one that failed. Chooses among several at random
+/// from `g`. The others go on, and still have to be awaited or cancelled. The same promise may
+/// occur twice.
 ///
 /// Throws `std::invalid_argument` for an empty list, and what `await` throws. Suspends unless one
 /// has finished; cancellable. OCaml: `Miou.await_one`.
@@ -279,10 +280,10 @@ result<T> await_one(std::initializer_list<promise<T>> promises) {
 }
 void await_one(detail::different_promises);
 
-/// `await_one`, but cancels the others and waits until they have unwound. Another one that has
-/// finished, too, is cancelled: its value is destroyed, and with it what the child has taken, an
-/// item of a queue for example. When that must not be lost, call `await_one`, then `await` those
-/// others whose `state` is `finished`, and `cancel` the rest. OCaml: `Miou.await_first`.
+/// `await_one`, but cancels the others and waits until they have unwound. If another child has
+/// finished too, its value is destroyed, and with it whatever the child has taken, an item of a
+/// queue for example. If that must not be lost, call `await_one`, then `await` the others whose
+/// `state` is `finished`, and `cancel` the rest. OCaml: `Miou.await_first`.
 template <std::ranges::forward_range Range>
 result<detail::promised_t<Range>> await_first(Range&& promises) {
     const std::vector<detail::task*> tasks = detail::tasks_of(promises);
@@ -316,9 +317,9 @@ std::vector<result<T>> await_all(std::initializer_list<promise<T>> promises) {
 }
 void await_all(detail::different_promises);
 
-/// Cancels the child `p` with its whole subtree, on all domains, and returns once every task in it
-/// has unwound; other tasks run meanwhile. Its outcome is then `cancelled`, even if it had
-/// finished.
+/// Cancels the child `p` with its whole subtree, on all domains. Returns once every task of the
+/// subtree has unwound; other tasks run meanwhile. The outcome of `p` is `cancelled` then, even if
+/// it had finished.
 ///
 /// Throws `not_a_child` unless the running task spawned `p`. Suspends. The wait cannot be
 /// cancelled, but `cancelled` is thrown after it if the running task was. OCaml: `Miou.cancel`.
@@ -327,8 +328,8 @@ void cancel(const promise<T>& p) {
     detail::cancel_promise(p.task());
 }
 
-/// `cancel` of all of the children `promises` (a range or a braced list); all are cancelled before
-/// the first is waited for. No OCaml counterpart.
+/// `cancel` of all children in `promises` (a range or a braced list). Cancels all before it waits
+/// for the first. No OCaml counterpart.
 template <std::ranges::input_range Range>
 void cancel_all(Range&& promises) {
     detail::cancel_promises(detail::tasks_of(promises), nullptr, "miou::cancel_all");
@@ -338,12 +339,12 @@ void cancel_all(std::initializer_list<promise<T>> promises) {
     cancel_all(std::span{promises.begin(), promises.size()});
 }
 
-/// Runs `fn(element)` for each element of `elements` on the other domains, dealt round-robin, waits
-/// for all, and returns their outcomes in order. Elements and results are copied or moved to the
-/// tasks; `fn` is shared by them, concurrently.
+/// Runs `fn(element)` in a task for each element of `elements`, waits for all, and returns their
+/// outcomes in order. The tasks are dealt round-robin to the domains other than dom0 and the
+/// caller's. Elements and results are copied or moved. All tasks call the same `fn`, concurrently.
 ///
-/// Throws `no_domain_available` and what `await` throws; then what is left is cancelled. Suspends;
-/// cancellable. OCaml: `Miou.parallel`.
+/// Throws `no_domain_available` and what `await` throws; the remaining tasks are cancelled then.
+/// Suspends; cancellable. OCaml: `Miou.parallel`.
 template <class F, std::ranges::input_range Range>
 auto parallel(F&& fn, Range&& elements, boost::source_location site = BOOST_CURRENT_LOCATION) {
     using element = std::ranges::range_value_t<Range>;
@@ -367,26 +368,26 @@ auto parallel(F&& fn, std::initializer_list<T> elements,
     return parallel(std::forward<F>(fn), std::span{elements.begin(), elements.size()}, site);
 }
 
-/// Goes to the end of the domain's run queue: every task that is ready runs first. Throws
-/// `cancelled` and `outside_of_task`. OCaml: `Miou.yield`.
+/// Moves the running task to the end of its domain's run queue: every task that is ready runs
+/// first. Throws `cancelled` and `outside_of_task`. OCaml: `Miou.yield`.
 void yield();
 
-/// Runs `fn` and defers cancellation of the running task meanwhile; the children that it spawns are
-/// spared too. For clean-up in normal flow, above all in destructors that suspend. Nests. Returns
-/// what `fn` returns. Throws `outside_of_task`. No OCaml counterpart.
+/// Runs `fn`, and returns what it returns. Meanwhile defers the cancellation of the running task
+/// and of the children that `fn` spawns. For clean-up in normal flow, above all in destructors that
+/// suspend. Nests. Throws `outside_of_task`. No OCaml counterpart.
 template <class F>
 decltype(auto) uncancellable(F&& fn);
 
-/// At the beginning of a call that may succeed without having to park, for libraries of I/O calls:
-/// throws `cancelled` if the running task was cancelled, counts the call, and lets other tasks run
-/// when there were `quanta` of them since the task was last resumed. Throws `outside_of_task`,
-/// naming `caller`. No OCaml counterpart.
+/// For libraries of I/O calls, at the beginning of a call that may succeed without parking. Counts
+/// the call, and lets other tasks run after `quanta` of them since the task was last resumed.
+/// Throws `cancelled` if the running task was cancelled, and `outside_of_task`, naming `caller`. No
+/// OCaml counterpart.
 void consume_budget(const char* caller = "miou::consume_budget");
 
 namespace detail {
 
 bool in_task() noexcept;
-/// The running task, if any, was cancelled, and its next suspension will say so.
+/// Whether there is a running task, and its next suspension will throw `cancelled`.
 bool cancellation_due() noexcept;
 
 class uncancellable_section {
@@ -397,7 +398,7 @@ public:
     uncancellable_section& operator=(const uncancellable_section&) = delete;
 
 private:
-    const bool outermost_; // nothing else shields the task
+    const bool outermost_; // nothing else shielded the task before
 };
 
 } // namespace detail

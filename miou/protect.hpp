@@ -12,18 +12,18 @@
 
 namespace miou {
 
-/// What `protect` runs when its function has ended; what is left out is nothing.
+/// The clean-ups that `protect` runs when its function has ended. Both may be left out.
 struct protection {
     unique_function<void()> on_cancellation = {};
     unique_function<void(bool cancelled)> finally = {};
 };
 
-/// Runs `fn`, then, if `fn` ended by a cancellation, `on_cancellation()`, then `finally(cancelled)`
-/// in any case; returns what `fn` returned or throws what it threw. Both clean-ups may suspend, and
-/// are not cancellable.
+/// Runs `fn`. Then runs `on_cancellation()`, if `fn` ended by a cancellation. Then runs
+/// `finally(cancelled)` in any case. Returns what `fn` returned, or throws what it threw. Both
+/// clean-ups may suspend, and are not cancellable.
 ///
-/// Throws `finally_raised` or `on_cancellation_raised` when a clean-up throws, in place of what
-/// `fn` threw (the first one, if both do), and `outside_of_task`. OCaml: `Miou.protect
+/// If a clean-up throws, throws `finally_raised` or `on_cancellation_raised` in place of what `fn`
+/// threw; the first one, if both do. Throws `outside_of_task`. OCaml: `Miou.protect
 /// ~on_cancellation ~finally fn`.
 template <class F>
 auto protect(protection cleanup, F&& fn) -> std::invoke_result_t<F> {

@@ -18,12 +18,12 @@
 namespace miou {
 
 /// An unbounded first-in first-out queue that any number of tasks, hooks and threads may use at
-/// once: each call takes effect at one moment. No call suspends. The lock inside is held for a few
-/// instructions, never while `T` or a callback runs, so those may do anything.
+/// once. Each call takes effect at one moment. No call suspends. The lock inside is held for a few
+/// instructions, and never while a function of `T` or a callback runs, so those may do anything.
 ///
-/// The functions that look at elements without removing them need a `T` that can be copied; an
-/// element that somebody looks at is copied, not moved, when it is removed meanwhile.
-/// OCaml: `'a Miou.Queue.t`.
+/// The functions that look at elements without removing them need a `T` that can be copied. An
+/// element that is removed while somebody looks at it is copied instead of moved. OCaml: `'a
+/// Miou.Queue.t`.
 template <class T>
 class queue {
 public:
@@ -42,8 +42,8 @@ public:
         ++elements_.size;
     }
 
-    /// Removes the first element and returns it. Throws `empty`. When moving it throws, it is put
-    /// back to the front; others may have taken later elements in between.
+    /// Removes the first element and returns it. Throws `empty`. If moving the element throws, puts
+    /// it back at the front; others may have taken later elements in between.
     T dequeue() {
         node_ptr mine = take_first();
         if (!mine)
@@ -66,22 +66,22 @@ public:
         return T(seen.first->value);
     }
 
-    /// May be outdated at once, like `length`.
+    /// The answer may be outdated at once, like that of `length`.
     bool is_empty() const noexcept { return length() == 0; }
     std::size_t length() const noexcept {
         const std::scoped_lock held{guard_};
         return elements_.size;
     }
 
-    /// Calls `f(const T&)` for all that the queue held at one moment, from the first to the last,
-    /// whatever others do to the queue meanwhile. Throws what `f` throws.
+    /// Calls `f(const T&)` for all elements that the queue had at one moment, from the first to the
+    /// last, whatever others do to the queue meanwhile. Throws what `f` throws.
     template <std::invocable<const T&> F>
     requires std::copy_constructible<T>
     void iter(F&& f) const {
         for_each(snapshot(), [&](const node& each) { std::invoke(f, each.value); });
     }
 
-    /// Copies of all that the queue held at one moment.
+    /// Copies of all elements that the queue had at one moment.
     std::vector<T> to_list() const
     requires std::copy_constructible<T>
     {
@@ -92,8 +92,8 @@ public:
         return copies;
     }
 
-    /// Empties the queue at one moment, then calls `f(T&&)` for all that it held, from the first to
-    /// the last. When `f` throws, the rest is discarded.
+    /// Empties the queue at one moment, then calls `f(T&&)` for all its elements, from the first to
+    /// the last. If `f` throws, the rest is discarded.
     template <std::invocable<T> F>
     void drop(F&& f) {
         for_each(detach(), [&](node& each) {
@@ -111,20 +111,21 @@ private:
     struct node;
     using node_ptr = boost::intrusive_ptr<node>;
 
-    /// Counted, since whoever looks at an element keeps it and all later ones alive. `next` is
-    /// written once, under the lock; a reader reads only those that were written before.
+    /// Reference-counted: a reader of an element keeps it and all later ones alive. `next` is
+    /// written once, under the lock. A reader follows only links that were written before.
     struct node {
         T value;
         node_ptr next = {};
         detail::atomic<std::size_t> owners = 0;
 
-        /// The caller has the only path to this node. Acquire: whoever looked before has finished.
+        /// Whether the caller has the only path to this node. Acquire: earlier readers have
+        /// finished.
         bool is_mine() const noexcept { return owners.load(detail::memory_order_acquire) == 1; }
 
         friend void intrusive_ptr_add_ref(node* n) noexcept {
             n->owners.fetch_add(1, detail::memory_order_relaxed);
         }
-        /// A loop: a long queue must not be destroyed by recursion on the stack of a task.
+        /// A loop, because recursion over a long queue would overflow the stack of a task.
         friend void intrusive_ptr_release(node* n) noexcept {
             while (n && n->owners.fetch_sub(1, detail::memory_order_acq_rel) == 1) {
                 node* const next = n->next.detach();
@@ -136,7 +137,7 @@ private:
 
     struct chain {
         node_ptr first = {};
-        node* last = nullptr; // means something if there is a first
+        node* last = nullptr; // valid if there is a first
         std::size_t size = 0;
     };
 
@@ -158,13 +159,13 @@ private:
         node_ptr at = std::move(all.first);
         for (std::size_t left = all.size; left > 0; --left) {
             f(*at);
-            if (left > 1) // the next of the last may just be written
+            if (left > 1) // the `next` of the last one may be being written
                 at = at->next;
         }
     }
 
-    /// Removes the first element and returns it, or a copy if somebody looks at it; null if there
-    /// is none. The copy is made before the removal, so nothing is lost when copying throws.
+    /// Removes the first element and returns it, or a copy if somebody looks at it. Null if there
+    /// is none. The copy is made before the removal, so nothing is lost if copying throws.
     node_ptr take_first() {
         for (node_ptr seen, copy;;) {
             std::unique_lock held{guard_};

@@ -9,13 +9,15 @@
 
 namespace miou {
 
-/// The settings of a run; what is left out is taken from the environment, then by default.
+/// The settings of a run. A setting that is left out comes from the environment, or else has a
+/// default value.
 struct run_options {
-    /// How many calls that did not have to park (a read that finds data, say) a task may make
-    /// before it must let others run; at least 1. `MIOU_QUANTA`, or 32.
+    /// How many calls without parking (a read that finds data, for example) a task may make before
+    /// it must let others run; at least 1. `MIOU_QUANTA`, or 32.
     std::optional<int> quanta = {};
-    /// How many steps of tasks a domain makes at most between two polls of its system; at least 1.
-    /// `MIOU_POLL`, or 64. While the steps take long it polls more often, about every 100 us.
+    /// The largest number of steps of tasks between two polls of a domain's system; at least 1.
+    /// `MIOU_POLL`, or 64. When the steps take long, the domain polls more often, about every 100
+    /// us.
     std::optional<int> poll = {};
     /// Seeds every random choice: a run with 0 domains is reproducible. Fresh by default.
     std::optional<std::uint64_t> g = {};
@@ -28,20 +30,20 @@ struct run_options {
 
 namespace detail {
 
-/// Boots, runs `root` to its end and tears down; see run_domains for what it throws, and
-/// `std::invalid_argument` for options and environment variables out of range.
+/// Starts the domains, runs `root` to its end, and tears everything down. Throws what `run_domains`
+/// throws, and `std::invalid_argument` for options and environment variables out of range.
 void run_root(run_options options, task& root);
 
 } // namespace detail
 
-/// Runs `fn` as the root task on dom0, which is the calling thread, and returns its value or throws
-/// what it threw. When it returns or throws, every task has been unwound, every thread joined and
-/// every finaliser run, also after a broken rule, which it throws in preference.
+/// Runs `fn` as the root task on dom0, which is the calling thread. Returns the value of `fn`, or
+/// throws its exception. If a rule was broken, throws that error instead. When it returns or
+/// throws, every task has been unwound, every thread joined and every finaliser run.
 ///
-/// May be called again, from any thread, and from inside a task, whose domain it then blocks.
-/// Throws `std::invalid_argument` for an option or an environment variable (`MIOU_DOMAINS`,
-/// `MIOU_QUANTA`, `MIOU_POLL`) that is malformed or out of range, and `std::system_error` when a
-/// thread cannot be started. OCaml: `Miou.run`.
+/// May be called again, on any thread, and inside a task, whose domain it blocks meanwhile. Throws
+/// `std::invalid_argument` for an option or an environment variable (`MIOU_DOMAINS`, `MIOU_QUANTA`,
+/// `MIOU_POLL`) that is malformed or out of range, and `std::system_error` when a thread cannot be
+/// started. OCaml: `Miou.run`.
 template <class F>
 auto run(run_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION)
     -> detail::result_of<F> {

@@ -1,4 +1,4 @@
-// A list whose elements can be removed from within.
+// A list with handles that remove its elements.
 #pragma once
 
 #include "miou/errors.hpp"
@@ -16,8 +16,8 @@ namespace miou {
 /// The ends of a `sequence`.
 enum class direction { left, right };
 
-/// A doubly linked list. Like a container of the standard it is used by one thread at a time, its
-/// nodes included, wherever they are. Nothing suspends. OCaml: `'a Miou.Sequence.t`.
+/// A doubly linked list. As with a standard container, only one thread may use it at a time. That
+/// includes its nodes, wherever they are. Nothing suspends. OCaml: `'a Miou.Sequence.t`.
 template <class T>
 class sequence {
     struct cell;
@@ -30,14 +30,15 @@ public:
         node(const node&) noexcept = default;
         node& operator=(const node&) noexcept = default;
 
-        /// Takes the element out of its sequence, in constant time; nothing if it is out already.
+        /// Takes the element out of its sequence, in constant time. Does nothing if it is out
+        /// already.
         void remove() const noexcept {
             if (!cell_->is_linked())
                 return;
             cell_->unlink();
             cell_->kept.reset();
         }
-        /// The value; moved from if it was taken out by `take`.
+        /// The value. It is moved from if `take` took the element out.
         T& data() const noexcept { return cell_->value; }
 
         friend bool operator==(const node&, const node&) noexcept = default;
@@ -66,7 +67,7 @@ public:
     }
 
     /// Removes the element at the end `from` and returns it. Throws `empty` and what moving throws;
-    /// the sequence is then unchanged.
+    /// the sequence is unchanged then.
     T take(direction from) {
         const node taken = peek_node(from);
         T value = std::move(taken.data());
@@ -89,10 +90,10 @@ public:
 
     /// Whether there is no element.
     bool is_empty() const noexcept { return cells_.empty(); }
-    /// Takes time in proportion to it.
+    /// The number of elements. Takes linear time.
     std::size_t length() const noexcept { return cells_.size(); }
 
-    /// Whether `f(T&)` holds for one of the elements, asked from the left until it does.
+    /// Whether `f(T&)` holds for one of the elements. Asks from the left, until it does.
     template <class F>
     bool exists(F&& f) {
         for (const node& each : nodes())
@@ -101,8 +102,8 @@ public:
         return false;
     }
 
-    /// Calls `f(T&)` for each element, from the left. `f` may change the sequence: it does not see
-    /// what was added or removed meanwhile.
+    /// Calls `f(T&)` for each element, from the left. `f` may change the sequence: elements that
+    /// were added or removed meanwhile are left out.
     template <class F>
     void iter(F&& f) {
         iter_node([&](const node& each) { std::invoke(f, each.data()); });

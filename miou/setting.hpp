@@ -5,17 +5,17 @@
 
 namespace miou::detail {
 
-/// A number that an option of a run function or a variable of the environment chooses.
+/// A number that an option of a run function or an environment variable sets.
 struct setting {
     const char* caller;   // the run function, for messages: "miou::run"
     const char* option;   // its option, for messages: ".quanta"
-    const char* variable; // of the environment: "MIOU_QUANTA"
+    const char* variable; // the environment variable: "MIOU_QUANTA"
     unsigned least;
     unsigned most;
 
-    /// `chosen`, or what the environment says, or `fallback`. Throws `std::invalid_argument` when
-    /// one of the first two is no number from `least` to `most`: also a bad variable that `chosen`
-    /// would override.
+    /// `chosen`, or the value of the variable, or `fallback`. Throws `std::invalid_argument` if one
+    /// of the first two is not a number from `least` to `most`, even if `chosen` overrides a bad
+    /// variable.
     unsigned value(std::optional<int> chosen, unsigned fallback) const;
 };
 

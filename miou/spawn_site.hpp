@@ -1,4 +1,4 @@
-// Where a task was spawned: names tasks in messages.
+// Where a task was spawned. Names the task in messages.
 #pragma once
 
 #include <boost/assert/source_location.hpp>
@@ -7,8 +7,8 @@
 
 namespace miou {
 
-/// The place in the user's source that spawned a task. Captured by a defaulted argument; 12 bytes
-/// instead of the 24 of `boost::source_location`, since every task carries one.
+/// The place in the user's source that spawned a task. A default argument captures it. Smaller than
+/// `boost::source_location`, because every task has one.
 struct spawn_site {
     const char* file = "";
     std::uint32_t line = 0;

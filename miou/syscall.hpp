@@ -15,7 +15,7 @@ namespace miou {
 /// name the same point. OCaml: `Miou.syscall`.
 class syscall {
 public:
-    /// Of the running task. Throws `outside_of_task`. `name` is for traces.
+    /// A new suspension point of the running task. `name` is for traces. Throws `outside_of_task`.
     explicit syscall(std::string_view name = {});
 
     /// Any thread. OCaml: `Miou.uid`.
@@ -29,12 +29,12 @@ private:
 };
 
 /// Parks the running task until its domain's `select` returns a `signal` of `point`. `fn` runs just
-/// before, when nothing can cancel the suspension any more without `select` being told: tell the
-/// system there what to wait for. A signal that is returned before the suspension is not lost.
+/// before: tell the system there what to wait for. If the suspension is cancelled after `fn` has
+/// begun, `select` is told. A signal that comes before the suspension is not lost.
 ///
 /// Throws `std::invalid_argument` if `point` is another task's or of another domain,
-/// `no_select_provided` in a run without `.events`, `cancelled` (the uid is then given to the next
-/// `select`), and what `fn` throws. Suspends; cancellable. OCaml: `Miou.suspend`.
+/// `no_select_provided` in a run without `.events`, `cancelled` (the next `select` gets the uid
+/// then), and what `fn` throws. Suspends; cancellable. OCaml: `Miou.suspend`.
 void suspend(const syscall& point, unique_function<void()> fn = {});
 
 } // namespace miou

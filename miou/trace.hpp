@@ -13,7 +13,7 @@
 /// The events of tasks, for tools that draw or check what a program did. OCaml: `Miou.Trace`.
 namespace miou::trace {
 
-/// With `async`, or with `call` or `parallel`.
+/// How a task was spawned: with `async`, or with `call` or `parallel`.
 enum class spawn_kind : std::uint8_t { async, parallel };
 
 /// `parent` spawned the task `uid`, which runs on `runner`: its parent's domain (`async`) or
@@ -30,7 +30,7 @@ struct spawn_location {
     const char* file;
     std::uint32_t line;
 };
-/// Its parent cancels the task. OCaml: `Cancel`.
+/// The parent cancels the task. OCaml: `Cancel`.
 struct cancel {
     promise_uid uid;
 };
@@ -60,7 +60,7 @@ struct continue_ {
     std::string name;
     promise_uid uid;
 };
-/// The parent let go of the finished task: rule 1 is satisfied. OCaml: `Clean`.
+/// The parent has awaited or cancelled the finished task: rule 1 is satisfied. OCaml: `Clean`.
 struct clean {
     promise_uid uid;
 };
@@ -69,7 +69,7 @@ struct attach {
     resource_uid ruid;
     promise_uid puid;
 };
-/// The task `puid` owns the resource no more. OCaml: `Detach`.
+/// The task `puid` does not own the resource any more. OCaml: `Detach`.
 struct detach {
     resource_uid ruid;
     promise_uid puid;
@@ -104,7 +104,7 @@ struct not_owner {
     resource_uid ruid;
     promise_uid puid;
 };
-/// An event of the program's own. OCaml: a constructor that it adds to `Miou.Trace.event`.
+/// An event of the program. OCaml: a constructor that it adds to `Miou.Trace.event`.
 struct user {
     std::string text;
 };
@@ -114,21 +114,21 @@ using event = std::variant<spawn, spawn_location, cancel, cancelled, await, resu
                            continue_, clean, attach, detach, run_begin, run_end, run_done,
                            still_has_children, not_a_child, resource_leaked, not_owner, user>;
 
-/// One line: the event's OCaml name and what it carries, `Spawn uid=3 parent=0 runner=1 Parallel`.
+/// One line: the event's OCaml name and its fields, `Spawn uid=3 parent=0 runner=1 Parallel`.
 std::ostream& operator<<(std::ostream& out, const event& e);
 
-/// Has `fn` called with every event from now on; an empty one ends that. Any thread; but domains
-/// other than the caller's begin within `MIOU_POLL` switches of tasks, and what is being reported
-/// there may still reach the reporter before.
+/// Makes `fn` the reporter: it is called with every event from now on. An empty `fn` ends that. Any
+/// thread. Other domains than the caller's begin within `MIOU_POLL` switches of tasks. An event
+/// that is being reported there may still reach the previous reporter.
 ///
-/// `fn` is called by all domains, concurrently, in the middle of what they do: it must be quick and
-/// may not call anything of miou that needs a task (`outside_of_task`). One that throws is removed
-/// and logged. Without a reporter an event costs one test. OCaml: `Miou.Trace.set_reporter`; the
-/// variable `MIOU_TRACE` is not needed.
+/// All domains call `fn`, concurrently, in the middle of their work. So it must be quick, and what
+/// needs a task throws `outside_of_task` in it. A reporter that throws is removed, and its
+/// exception is logged. Without a reporter an event costs one test. OCaml:
+/// `Miou.Trace.set_reporter`; the variable `MIOU_TRACE` is not needed.
 void set_reporter(unique_function<void(const event&)> fn);
 
-/// Reports an event of the program's own, in order with those of the scheduler. Any thread. Does
-/// not suspend. OCaml: `Miou.Trace.trace`.
+/// Reports an event of the program, in order with those of the scheduler. Any thread. Does not
+/// suspend. OCaml: `Miou.Trace.trace`.
 void trace(const event& e);
 
 } // namespace miou::trace

@@ -1,4 +1,4 @@
-// The numbers by which domains, tasks, suspension points and resources are told apart.
+// The numbers of domains, tasks, suspension points and resources.
 #pragma once
 
 #include <compare>
@@ -30,7 +30,7 @@ private:
 
 namespace detail {
 
-/// A number that means something only for one kind of thing.
+/// A number for one kind of thing, not comparable to those of other kinds.
 template <class Kind>
 class uid {
 public:
@@ -60,7 +60,7 @@ using resource_uid = detail::uid<struct resource_kind>;
 
 } // namespace miou
 
-/// So that each of them may be a key.
+/// So that each number may be a key.
 template <>
 struct std::hash<miou::domain_uid> {
     std::size_t operator()(miou::domain_uid uid) const noexcept {

@@ -329,8 +329,8 @@ private:
     mail* m = urgent_.pop();
     if (m == nullptr)
         m = ready_.pop();
-    // When many tasks wake one after another, none is in the cache. So each step prefetches what
-    // the next two need: the task, its fiber, the frames of its stack.
+    // When many tasks wake one after another, none is in the cache. So each step prefetches for the
+    // next ones: the third task of the queue, the fiber of the second, the frames of the first.
     if (mail* const first = ready_.front(); first != nullptr && first->next != nullptr) {
         mail* const second = first->next;
         prefetch_lines<1>(second->next);

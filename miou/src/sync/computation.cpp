@@ -99,7 +99,7 @@ cancel_on_completion::cancel_on_completion(completion& of, cancel_scope& scope) 
 
 cancel_on_completion::~cancel_on_completion() {
     of_.remove(place_);
-    completed_.signal(); // so that it lets go of this
+    completed_.signal(); // a trigger must not go with a waiter; the scope has ended
 }
 
 } // namespace miou::detail
