@@ -1,4 +1,4 @@
-// The one way to atomics, so that a model checker can be put under the lock-free parts.
+// All atomics come from here, so that a model checker can be put under the lock-free parts.
 #pragma once
 
 #include <atomic>

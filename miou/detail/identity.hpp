@@ -1,4 +1,4 @@
-// One number for the holder of a lock, whether a task or a plain thread.
+// A number for the holder of a lock, be it a task or a plain thread.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,13 @@ namespace miou::detail {
 /// Even, never 0, unique among all tasks and threads of the process, never reused.
 using identity = std::uint64_t;
 
-/// The base to which a run adds twice the numbers of its tasks.
+/// Reserves identities for a run: the base to which it adds twice the number of a task.
 identity reserve_task_identities() noexcept;
 
-/// Of the calling thread, whatever it runs.
+/// The identity of the calling thread, whether it runs a task or not.
 identity identity_of_thread() noexcept;
 
-/// Of the running task, or of the calling thread outside of tasks.
+/// The identity of the running task, or of the calling thread outside of tasks.
 identity this_identity() noexcept;
 
 } // namespace miou::detail

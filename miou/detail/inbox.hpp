@@ -18,7 +18,7 @@ enum class mail_kind : std::uint8_t {
     stop,     // leave the loop
 };
 
-/// Intrusive link. A mail is in at most one inbox or queue at a time; whoever takes it out may
+/// An intrusive link. A mail is in at most one inbox or queue at a time. Whoever takes it out may
 /// reuse or free it.
 struct mail {
     mail* next = nullptr;
@@ -28,7 +28,7 @@ struct mail {
         : kind{k} {}
     ~mail() { assert(!queued_); }
 
-    /// It goes into an inbox or a queue, or comes out of it.
+    /// Called when it enters or leaves an inbox or a queue.
     void set_queued([[maybe_unused]] bool now) noexcept {
         assert(queued_ != now);
 #ifndef NDEBUG
@@ -37,11 +37,11 @@ struct mail {
     }
 
 private:
-    // For assertions alone; there in every build, as programs may be built without them.
+    // Only for assertions. In every build, because a program may be built without assertions.
     [[maybe_unused]] bool queued_ = false;
 };
 
-/// Lock-free multi-producer, single-consumer, in order for each producer. One atomic word:
+/// A lock-free multi-producer, single-consumer queue, in order for each producer. One atomic word:
 ///
 ///     empty ---- push ----> list ---- push ----> list
 ///      |  ^                  |
@@ -56,7 +56,7 @@ private:
 /// and a sleeping owner is woken at most once per sleep.
 class inbox {
 public:
-    /// Any thread. True: the owner sleeps and must be woken by the caller.
+    /// Any thread. Returns true if the owner sleeps: the caller must wake it.
     [[nodiscard]] bool push(mail& m) noexcept {
         m.set_queued(true);
         mail* seen = head_.load(memory_order_relaxed);
@@ -66,16 +66,16 @@ public:
         return seen == sleeping(); // release pairs with the acquire in take_all
     }
 
-    /// Owner. Also true for one that sleeps: `take_all` ends that.
+    /// Owner. Also true after `try_sleep`, until `take_all`.
     bool has_mail() const noexcept { return head_.load(memory_order_relaxed) != nullptr; }
 
-    /// Owner. False: there is mail, do not sleep.
+    /// Owner. Returns false if there is mail: do not sleep then.
     [[nodiscard]] bool try_sleep() noexcept {
         mail* seen = nullptr;
         return head_.compare_exchange_strong(seen, sleeping(), memory_order_relaxed);
     }
 
-    /// Owner. Everything sent so far, oldest first; ends a sleep.
+    /// Owner. Returns everything sent so far, oldest first. Ends a sleep.
     mail* take_all() noexcept {
         mail* newest = head_.exchange(nullptr, memory_order_acquire);
         if (newest == sleeping())
@@ -94,11 +94,11 @@ public:
 private:
     static mail* sleeping() noexcept { return reinterpret_cast<mail*>(std::uintptr_t{1}); }
 
-    // A line of its own: foreign threads write here, the owner reads it at every switch.
+    // On a cache line of its own: other threads write it, the owner reads it at every switch.
     alignas(64) atomic<mail*> head_ = nullptr;
 };
 
-/// FIFO of mails that belong to one domain.
+/// A FIFO queue of mails that belong to one domain.
 class intrusive_queue {
 public:
     bool empty() const noexcept { return head_ == nullptr; }
@@ -108,9 +108,9 @@ public:
         *tail_ = &m;
         tail_ = &m.next;
     }
-    /// The oldest, or null; it stays.
+    /// The oldest, or null. Does not take it out.
     mail* front() const noexcept { return head_; }
-    /// The oldest, or null.
+    /// Takes out the oldest, or returns null.
     mail* pop() noexcept {
         mail* const m = head_;
         if (m == nullptr)

@@ -1,4 +1,4 @@
-// The children that a task has put aside.
+// The children that a task keeps in an `orphans`.
 #pragma once
 
 #include "miou/detail/atomic.hpp"
@@ -11,26 +11,28 @@ namespace miou::detail {
 
 class scheduler;
 
-/// The untyped half of `orphans<T>`. A child stands in one of three lists and moves from the first
-/// to one of the others when it has ended, so that nothing here depends on how many there are.
-/// Holds one handle of each child. Owned by the first task that uses it.
+/// The untyped half of `orphans<T>`. Holds one handle of each child. Owned by the first task that
+/// uses it.
+///
+/// Each child is in one of three lists. It moves from `running` to one of the others when it ends,
+/// so that no operation has to search.
 struct orphanage {
     orphanage() = default;
     orphanage(const orphanage&) = delete;
     orphanage& operator=(const orphanage&) = delete;
-    /// The owner cancels what is left and waits for it.
+    /// In the owner: cancels the children that are left, and waits for them.
     ~orphanage();
 
     /// Throws `std::invalid_argument` unless the running task owns it, or is the first to use it.
     void acquire(const char* caller);
     void add(task& child) noexcept;
     void on_child_ended(task& child) noexcept;
-    /// One that has finished, a success if there is one, first come first served; or null. The
-    /// caller takes over the handle.
+    /// Takes out a child that has finished, successes first, then first come first served. Null if
+    /// there is none. The caller takes over the handle.
     task* take_ended() noexcept;
-    /// Any, finished ones first; or null.
+    /// The same for any child, finished ones first.
     task* take_any() noexcept;
-    /// Waits until `take_ended` has something; false if nothing is left to wait for.
+    /// Waits until a child has finished. Returns false if no child is left.
     bool wait();
 
     task::orphan_list running;

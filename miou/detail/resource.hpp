@@ -1,4 +1,4 @@
-// What a task owns and must give back.
+// Resources, which a task owns and must give back.
 #pragma once
 
 #include "miou/detail/inbox.hpp"
@@ -9,8 +9,8 @@
 
 namespace miou::detail {
 
-/// A value with its finaliser. Owned by at most one task at a time, and linked into that task's
-/// list, which keeps it alive; the user's handles share it.
+/// A value with its finaliser. At most one task owns it at a time. That task's list keeps it alive,
+/// and the user's handles share it.
 ///
 ///     nobody --claim--> task --give_to--> another task of the same domain
 ///       ^                | |
@@ -20,7 +20,7 @@ struct resource : mail, std::enable_shared_from_this<resource> {
         : mail{mail_kind::resource} {}
     virtual ~resource() = default;
 
-    /// Runs the user's finaliser; may throw what it throws.
+    /// Runs the user's finaliser. Throws what that throws.
     virtual void finalise() = 0;
 
     /// Any thread.
@@ -28,18 +28,19 @@ struct resource : mail, std::enable_shared_from_this<resource> {
     bool is_owned_by(const task& t) const noexcept {
         return owner_.load(memory_order_relaxed) == &t;
     }
-    /// Any thread: the first one gets it. `new_owner` must live, or be spawned, on this domain.
+    /// Any thread: the first caller gets it, the others get false. `new_owner` must live on this
+    /// domain, or not be spawned yet.
     bool claim(task& new_owner) noexcept;
 
     resource_uid number() const noexcept {
         return resource_uid{number_.load(memory_order_relaxed)};
     }
 
-    // On the domain of the owner.
+    // Only on the domain of the owner.
     std::shared_ptr<resource> disown() noexcept;
     void give_to(task& new_owner) noexcept;
     void send_to(task& elsewhere) noexcept;
-    // On the domain that it was sent to.
+    // Only on the domain that it was sent to.
     void arrive() noexcept;
 
 private:
@@ -47,8 +48,8 @@ private:
     std::shared_ptr<resource> unlink() noexcept;
     static task* on_its_way() noexcept { return reinterpret_cast<task*>(std::uintptr_t{1}); }
 
-    // Compared by any thread, followed by the owner's domain. Release and acquire pair `disown`
-    // with `claim`: the links below are free again.
+    // Any thread compares it; only the owner's domain follows it. The release in `disown` pairs
+    // with the acquire in `claim`: then the links below are free again.
     atomic<task*> owner_ = nullptr;
     atomic<std::uint64_t> number_ = 0; // given by the first owner's domain
     std::shared_ptr<resource> next_;   // the owner's list
@@ -57,7 +58,7 @@ private:
     std::shared_ptr<resource> in_transit_; // and kept alive by this
 };
 
-/// Finalises all that `owner` still holds, newest first. What finalisers throw is logged.
+/// Finalises all resources that `owner` still owns, newest first. Logs what finalisers throw.
 void finalise_resources(task& owner) noexcept;
 
 } // namespace miou::detail

@@ -1,4 +1,4 @@
-// A piece of a task that can be cancelled by itself.
+// A part of a task that can be cancelled by itself.
 #pragma once
 
 #include <cstdint>
@@ -8,12 +8,12 @@ namespace miou::detail {
 class scheduler;
 class task;
 
-/// One limit, on the stack of its task; the innermost one is the head of the task's list. The
-/// domain of the task alone touches it.
+/// A cancel scope, on the stack of its task. The innermost one is the head of the task's list. Only
+/// the domain of the task touches it.
 ///
-/// The cancellation of a task and that of a scope are the same thing at a suspension point. A
-/// shield defers it only if the shield was raised inside: so each scope knows what there was when
-/// it was opened.
+/// At a suspension point, the cancellation of a scope is the same thing as that of the task. A
+/// shield defers it only if the shield was raised inside of the scope. So each scope remembers the
+/// shields and exceptions that there were when it was opened.
 struct scope {
     scope() noexcept = default;
     scope(const scope&) = delete;
@@ -29,19 +29,20 @@ struct scope {
 /// Opens `s` in the running task. Throws `outside_of_task`, and `std::invalid_argument` if it was
 /// opened before, naming `caller`.
 void open(scope& s, const char* caller);
-/// In the task that has opened it; of nested ones the innermost first.
+/// Closes `s`, in the task that has opened it. The innermost scope is closed first.
 void close(scope& s) noexcept;
-/// On the domain of its task, while it is open: every suspension inside of it throws from now on.
+/// Makes every suspension inside of `s` throw from now on. On the domain of its task.
 void cancel(scope& s) noexcept;
-/// Whether a `cancelled` that has left `s` was its own: it was cancelled, and nothing around it.
+/// Whether a `cancelled` that leaves `s` is its own: `s` was cancelled, and no cancellation around
+/// it is due.
 bool is_cause(const scope& s) noexcept;
 
-/// Whether a cancellation of the running task, or of a scope that it is in, is due: its suspensions
-/// throw. For a task that is interrupted.
+/// Whether a cancellation of the running task, or of a scope around it, is due: then its
+/// suspensions throw.
 bool is_due(const scheduler& here) noexcept;
-/// Wakes `t`, which lives here and does not run, if it is parked and a cancellation is due there.
+/// Wakes `t`, which lives here, if it is parked and a cancellation is due where it is parked.
 void interrupt(scheduler& here, task& t) noexcept;
-/// Whether a shield was raised in `t`, which does not run, when it was suspended.
+/// Whether `t`, which does not run, was suspended under a shield.
 bool is_shielded(const task& t) noexcept;
 
 } // namespace miou::detail

@@ -10,7 +10,7 @@ namespace miou::detail {
 class spinlock {
 public:
     void lock() noexcept {
-        // The holder may have been preempted: after a short spin the processor is given to it.
+        // The holder may have been preempted. So this gives way after a short spin.
         for (int spins = 0; held_.exchange(true, memory_order_acquire); ++spins)
             if (spins < 64)
                 cpu_relax();

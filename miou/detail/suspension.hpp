@@ -1,4 +1,4 @@
-// What a syscall and its signals share.
+// The state that a syscall and its signals share.
 #pragma once
 
 #include "miou/detail/trigger_state.hpp"
@@ -10,7 +10,7 @@ namespace miou::detail {
 
 class scheduler;
 
-/// A suspension point of one task. Immutable but for `state`, which the owning domain alone moves.
+/// A suspension point of one task. Immutable, except for `state`, which only its domain changes.
 struct suspension {
     std::uint64_t uid;
     std::uint64_t task; // an identity

@@ -49,7 +49,7 @@ struct cancel_mail : mail {
         : mail{mail_kind::cancel} {}
 };
 
-/// Life of a task, as its own domain sees it:
+/// The life of a task, as its own domain sees it:
 ///
 ///     created --> queued --> running --> finishing --> finished
 ///                   ^          |            |
@@ -58,9 +58,9 @@ struct cancel_mail : mail {
 ///
 /// It gets a fiber when it runs for the first time, and never changes its domain.
 ///
-/// Each field below names who may touch it. `parent's domain` and `home` are often the same one; a
-/// field that is handed from one to the other is handed with a mail, whose release and acquire
-/// order it.
+/// The fields are grouped by the domain that may touch them. `home` and the parent's domain are
+/// often the same. A field passes from one to the other with a mail, whose release and acquire
+/// order the accesses.
 class task : public run_mail, public cancel_mail, public wakeable {
 public:
     task(spawn_site site) noexcept
@@ -68,11 +68,11 @@ public:
     task(const task&) = delete;
     task& operator=(const task&) = delete;
 
-    // Memory comes from the pool of the domain that spawns, and goes to the pool of the domain, if
-    // any, that drops the last reference.
+    // Memory comes from the pool of the domain that spawns. It goes to the pool of the domain that
+    // drops the last reference, or to the heap outside of domains.
     static void* operator new(std::size_t size);
     static void operator delete(void* block, std::size_t size) noexcept;
-    // Functions and values that want more than the usual alignment go to the heap.
+    // Functions and values that need more than the usual alignment go to the heap.
     static void* operator new(std::size_t size, std::align_val_t alignment) {
         return ::operator new(size, alignment);
     }
@@ -80,28 +80,28 @@ public:
         ::operator delete(block, alignment);
     }
 
-    // --- Home only. Beside the links of the queues, since every switch reads the first ones.
+    // --- Home only. Next to the links of the queues, because every switch reads the first ones.
     fiber* context = nullptr;  // from the first run until it finished
     std::uint32_t budget = 0;  // calls without parking before others must run
     std::uint16_t shields = 0; // depth of uncancellable sections
     enum class parking : std::uint8_t { none, on_children, on_signal } parked = parking::none;
-    bool waits_for_all = false;          // while parked on children: only the last one wakes it
+    bool waits_for_all = false;          // only the end of its last child wakes it
     bool cancelled = false;              // level-triggered, for ever
-    bool interrupted = false;            // that, or one of its scopes is cancelled
+    bool interrupted = false;            // it or one of its scopes was cancelled
     bool woken_by_cancel = false;        // how the last park ended
     bool finishing = false;              // its function has returned or thrown
-    bool is_signal_handler = false;      // rule 1 does not hold for it; its failure is logged
-    std::uint32_t live_children = 0;     // that have not ended
+    bool is_signal_handler = false;      // rule 1 does not apply to it; its failure is logged
+    std::uint32_t live_children = 0;     // how many have not ended
     trigger_state* waiting_on = nullptr; // while parked on a signal
     scope* scopes = nullptr;             // the innermost one
-    std::exception_ptr broken_rule;      // rule 1, seen by the destructor of a handle
-    std::shared_ptr<resource> resources; // head of the list of what it owns
+    std::exception_ptr broken_rule;      // rule 1, broken by the destructor of a handle
+    std::shared_ptr<resource> resources; // head of the list of those that it owns
 
-    // --- Immutable once spawned; any thread.
+    // --- Any thread; immutable once spawned.
     scheduler* home = nullptr; // valid while the run lasts
     task* parent = nullptr;    // valid until this task has ended and was reaped; null for the root
     std::uint64_t uid = 0;
-    identity parent_identity = 0; // also when the parent is gone
+    identity parent_identity = 0; // valid even when the parent is gone
     spawn_site site;
 
     // --- Parent's domain only.
@@ -110,7 +110,7 @@ public:
     bool watched = false; // its end wakes the parent
     bool cancel_sent = false;
     bool shielded = false;        // spawned while its parent was uncancellable
-    orphanage* orphans = nullptr; // the orphans that it belongs to
+    orphanage* orphans = nullptr; // those that it belongs to
     list_hook sibling;            // in parent->children
     list_hook orphan;             // in one of the lists of `orphans`
     using sibling_list =
@@ -120,40 +120,40 @@ public:
         intrusive::list<task, intrusive::member_hook<task, list_hook, &task::orphan>,
                         intrusive::constant_time_size<false>>;
 
-    sibling_list children; // Home only: all that were not reaped, ended ones included
+    sibling_list children; // Home only: all that were not reaped, including those that have ended
 
-    // --- Home until `ended`, then its parent's domain. Null: it returned a value.
+    // --- Home until `ended`, then the parent's domain. Null if it returned a value.
     std::exception_ptr error;
 
     // --- Any thread.
     atomic<promise_state> state = promise_state::running;
 
     /// References: one for its place in the tree, one for a cancellation on its way, and one for
-    /// each handle. The last one to go frees the block.
+    /// each handle. Dropping the last one deletes the task.
     void add_handle() noexcept { references_.fetch_add(handle, memory_order_relaxed); }
     void drop_handle() noexcept { drop(handle); }
     bool has_one_handle() const noexcept {
         return references_.load(memory_order_acquire) / handle == 1;
     }
-    /// Before another thread knows the task.
+    /// To be called before another thread knows the task.
     void enter_tree() noexcept {
         references_.store(references_.load(memory_order_relaxed) + in_tree, memory_order_relaxed);
     }
     void leave_tree() noexcept { drop(in_tree); }
-    /// On the parent's domain; for the root, on that of the first failure. Mails the task its
-    /// cancellation, once; that mail counts as a reference.
+    /// Mails the task its cancellation, once. The mail counts as a reference. On the parent's
+    /// domain; for the root, on that of the first failure.
     void send_cancellation() noexcept;
-    /// The mail has been read.
+    /// To be called when the mail has been read.
     void drop_cancellation() noexcept { drop(in_mail); }
 
-    /// Any thread, once per park; puts the task on the run queue of its domain.
+    /// Puts the task on the run queue of its domain. Any thread, once per park.
     void wake() noexcept override;
 
-    /// Runs the function and keeps its value; throws what it throws.
+    /// Runs the function and keeps its value. Throws what the function throws.
     virtual void invoke() = 0;
-    /// Destroys the function with what it captured. Exactly once, run or not.
+    /// Destroys the function with its captures, once, whether it has run or not.
     virtual void drop_function() noexcept = 0;
-    /// Destroys the value of a task that finished, because it was cancelled after all.
+    /// Destroys the value of a finished task.
     virtual void drop_value() noexcept = 0;
 
     /// `task 12 (spawned at echo.cpp:45)`.
@@ -178,11 +178,11 @@ private:
     void drop(std::uint32_t what) noexcept {
         const std::uint32_t before = references_.load(memory_order_acquire);
         assert(what == handle ? before >= handle : (before & what) != 0);
-        // The only reference left is this one: nobody can add another, so no atomic write is due.
+        // This is the only reference, so nobody can add another. No atomic write is needed.
         if (before == what)
             return delete this;
-        // A scheduler that is about to read a late cancellation must not run the destructor of the
-        // user's value, which may suspend.
+        // Only a late cancellation is left. The scheduler that will read it must not run the
+        // destructor of the user's value, which may suspend. So the value goes now.
         if (before == what + in_mail)
             drop_outcome();
         if (references_.fetch_sub(what, memory_order_acq_rel) == what)

@@ -1,4 +1,4 @@
-// The state machine of everything that one party awaits and another signals.
+// The state machine of everything that one party awaits and another party signals.
 #pragma once
 
 #include "miou/detail/atomic.hpp"
@@ -8,11 +8,11 @@
 
 namespace miou::detail {
 
-/// Someone to be woken, exactly once for each time it was put into a trigger_state.
+/// A waiter: woken at most once for each time that it was put into a trigger_state.
 class wakeable {
 public:
-    /// Any thread. From the moment it is entered, the waker may touch neither the trigger_state nor
-    /// anything else that the woken one owns.
+    /// Any thread. Once the waker has entered this, it may touch neither the trigger_state nor
+    /// anything else that the waiter owns.
     virtual void wake() noexcept = 0;
 
 protected:
@@ -29,8 +29,8 @@ protected:
 ///        awaiting(waiter) --------------+
 ///
 /// Whoever moves the word out of `awaiting` owns the wake-up of the waiter: either `signal`, which
-/// then wakes it, or `withdraw`, after which nobody will. So a waiter is woken at most once, and
-/// one whose withdrawal failed knows that its wake-up is on the way.
+/// then wakes it, or `withdraw`, after which nobody will. So a waiter is woken at most once. If
+/// `withdraw` fails, the wake-up is on the way.
 ///
 /// Lifetime: `signal` touches the word once, with its exchange. A waiter that has been woken may
 /// destroy it while the signaling thread is still inside `wake`.
@@ -59,7 +59,7 @@ public:
         return seen == signaled ? wait_outcome::already_signaled : wait_outcome::already_awaited;
     }
 
-    /// True: nobody will wake `waiter`. False: its wake-up is on the way.
+    /// Returns true if nobody will wake `waiter` now, false if its wake-up is on the way.
     bool withdraw(wakeable& waiter) noexcept {
         std::uintptr_t seen = word_of(waiter);
         return word_.compare_exchange_strong(seen, initial, memory_order_acq_rel,
@@ -69,7 +69,7 @@ public:
     bool is_initial() const noexcept { return word_.load(memory_order_acquire) == initial; }
     bool is_signaled() const noexcept { return word_.load(memory_order_acquire) == signaled; }
 
-    /// The waiter that is in, if any. Only for an owner that knows that nobody signals any more.
+    /// The waiter, or null. Only for an owner that knows that nobody signals any more.
     wakeable* waiter() const noexcept {
         const std::uintptr_t seen = word_.load(memory_order_acquire);
         return seen == initial || seen == signaled ? nullptr : reinterpret_cast<wakeable*>(seen);
@@ -77,7 +77,7 @@ public:
 
     /// Fetches the waiter that `signal` will wake into the cache.
     [[gnu::always_inline]] void prefetch() const noexcept {
-        prefetch_lines<2>(word_.load(memory_order_relaxed)); // no address if there is none
+        prefetch_lines<2>(word_.load(memory_order_relaxed)); // harmless if there is no waiter
     }
 
 private:

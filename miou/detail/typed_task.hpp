@@ -14,7 +14,7 @@
 
 namespace miou::detail {
 
-/// What a task that runs an `F` yields.
+/// The type of the value of a task that runs an `F`.
 template <class F>
 using result_of = std::remove_cvref_t<std::invoke_result_t<std::decay_t<F>&&>>;
 
@@ -36,7 +36,7 @@ public:
         else
             return {boost::system::in_place_value, value_};
     }
-    /// Same, but moves the value out.
+    /// The same, but moves the value out.
     result<R> take() {
         if (error)
             return {boost::system::in_place_error, error};
@@ -77,7 +77,7 @@ public:
     task_of(G&& fn, spawn_site site)
         : typed_task<R>{site}
         , fn_(std::forward<G>(fn)) {}
-    ~task_of() override { drop_function(); } // of a task that was never spawned
+    ~task_of() override { drop_function(); } // if the task was never spawned
 
     void invoke() override { this->keep_result_of(std::move(fn_)); }
     void drop_function() noexcept override {
@@ -109,8 +109,8 @@ private:
     typed_task<R>* task_;
 };
 
-/// With one handle, which belongs to the caller. Throws what moving the function throws, and
-/// `std::bad_alloc`.
+/// A new task, with one handle, which belongs to the caller. Throws what moving the function
+/// throws, and `std::bad_alloc`.
 template <class F>
 auto make_task(F&& fn, spawn_site site) -> typed_task<result_of<F>>* {
     return new task_of<std::decay_t<F>, result_of<F>>(std::forward<F>(fn), site);

@@ -13,7 +13,7 @@
 
 namespace miou::detail {
 
-/// On the stack of whoever waits.
+/// A task or thread that waits; on its own stack.
 struct waiter {
     using hook = boost::intrusive::list_member_hook<
         boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
@@ -24,16 +24,16 @@ struct waiter {
     hook place;
 };
 
-/// FIFO; leaving it from the middle costs the same as from the front.
+/// A FIFO queue. Leaving from the middle costs the same as from the front.
 ///
-/// Whoever takes a waiter out of the list, under the guard, owes it a signal and gives that after
-/// releasing the guard. So a waiter that is cancelled finds itself either in the list and takes
-/// itself out; or taken out, with a signal on its way that it must wait for.
+/// Whoever takes a waiter out of the list, under the guard, must signal it after releasing the
+/// guard. So a waiter that is cancelled is either still in the list, and takes itself out; or it
+/// was taken out, and must wait for the signal that is on its way.
 class wait_list {
 public:
     using lock = std::unique_lock<spinlock>;
 
-    /// A `what` with this list goes: terminates the program if anybody waits.
+    /// For the destructor of a `what` that has this list. Terminates the program if anybody waits.
     void require_nobody_waits(const char* what) const noexcept {
         if (!waiters_.empty()) [[unlikely]]
             waiters_.front().woken.destroyed_with_waiter(what);
@@ -41,7 +41,7 @@ public:
 
     [[nodiscard]] lock guard() noexcept { return lock{guard_}; }
 
-    // With the guard held, which the lock proves.
+    // With the guard held, as the argument proves.
     bool empty([[maybe_unused]] const lock& held) const noexcept {
         assert(proves(held));
         return waiters_.empty();
@@ -58,7 +58,7 @@ public:
         waiters_.pop_front();
         return &first;
     }
-    /// All, chained in order; read `next` before each is signaled.
+    /// Takes out all, chained in order. Read the `next` of each before you signal it.
     waiter* pop_all(const lock& held) noexcept {
         waiter* first = nullptr;
         for (waiter** end = &first; (*end = pop(held)) != nullptr; end = &(*end)->next) {
@@ -66,9 +66,9 @@ public:
         return first;
     }
 
-    /// Waits, after a push and without the guard, until `w` was taken and signaled: null. If the
-    /// running task is cancelled before `w` was taken, takes `w` out, calls `when_left` under the
-    /// guard, and returns the cancellation.
+    /// To be called after a push, without the guard. Waits until `w` was taken out and signaled,
+    /// and returns null. If the running task is cancelled before that, takes `w` out, calls
+    /// `when_left` under the guard, and returns the cancellation.
     template <class F>
     std::exception_ptr wait(waiter& w, F&& when_left) {
         return w.woken.await_or([&] {
