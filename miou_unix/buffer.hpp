@@ -19,7 +19,7 @@ concept raw_buffer = requires(const B& b) {
     { b.size() } -> std::convertible_to<std::size_t>;
 };
 
-/// Contiguous elements whose bytes are their value.
+/// A contiguous range of elements whose bytes are their value.
 template <class R>
 concept plain_range =
     std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
@@ -51,8 +51,8 @@ struct mutable_view {
         : mutable_view{std::ranges::data(range), bytes_of(range)} {}
 };
 
-/// Memory that can be read from: likewise, or an `asio::const_buffer`, or a string literal without
-/// its terminator.
+/// Memory that can be read from: the same, an `asio::const_buffer`, or a string literal without its
+/// terminator.
 struct const_view {
     const void* data = nullptr;
     std::size_t size = 0; // bytes
@@ -63,7 +63,8 @@ struct const_view {
         , size{bytes} {}
     const_view(const char* text) noexcept
         : const_view{text, std::string_view{text}.size()} {}
-    /// All of it, or up to a terminator? Say it: `std::span{array}` or `std::string_view{array}`.
+    /// All of the array, or up to a terminator? Write `std::span{array}` or
+    /// `std::string_view{array}`.
     template <std::size_t N>
     const_view(char (&array)[N]) = delete;
     template <raw_buffer B>

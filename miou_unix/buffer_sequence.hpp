@@ -10,7 +10,7 @@
 
 namespace miou_unix {
 
-/// A buffer sequence of Asio, or any other range of what a `View` can be made of: a
+/// A buffer sequence of Asio, or any other range whose elements convert to a `View`: a
 /// `std::vector<std::string>`, an array of `asio::mutable_buffer`.
 template <class S, class View>
 concept buffer_sequence = !raw_buffer<S> && !plain_range<S> && requires(const S& s) {
@@ -20,7 +20,7 @@ concept buffer_sequence = !raw_buffer<S> && !plain_range<S> && requires(const S&
 
 namespace detail {
 
-/// As many pieces as go into one call, of which those at the front are used up.
+/// The pieces of one call. Those at the front are used up first.
 template <class View>
 class pieces {
 public:
@@ -34,7 +34,7 @@ public:
         if (next.size != 0)
             views_[end_++] = next;
     }
-    /// `size` bytes at the front are done; there are so many.
+    /// Removes `size` bytes at the front; there must be so many.
     void consume(std::size_t size) {
         for (; size != 0 && size >= views_[first_].size; ++first_)
             size -= views_[first_].size;
@@ -50,8 +50,8 @@ private:
     std::size_t end_ = 0;
 };
 
-/// Calls `use` for as many pieces of `sequence` as fit, and then for the others, until it has had
-/// all of them or returns false.
+/// Calls `use` with as many pieces of `sequence` as fit, then with the next ones, until it has had
+/// all or returns false.
 template <class View, class S, class F>
 void in_pieces(const S& sequence, F use) {
     pieces<View> some;

@@ -12,21 +12,21 @@ namespace miou_unix {
 
 /// How `connect` tries several addresses.
 struct connect_options {
-    /// For how long an attempt has the line to itself before the next one begins beside it; not
-    /// negative.
+    /// How long an attempt runs before the next one begins beside it; not negative.
     std::chrono::duration<double> attempt_delay = std::chrono::milliseconds{250};
-    /// Where the address that has won is put; null: nowhere.
+    /// Receives the address that has won, unless it is null.
     sockaddr* winner = nullptr;
 };
 
-/// Connects to the TCP `service` of `host` (see `resolve`) and returns the new socket. Happy
-/// Eyeballs (RFC 8305): the addresses are tried in the order of the resolver, families taking
-/// turns; the next attempt begins when `.attempt_delay` has passed or one has failed, whatever is
-/// first; the first that succeeds wins, and the others are cancelled.
+/// Connects to the TCP `service` of `host` (see `resolve`), and returns the new socket. Happy
+/// Eyeballs (RFC 8305): tries the addresses in the order of the resolver, with families
+/// alternating. The next attempt begins when `.attempt_delay` has passed or an attempt has failed,
+/// whatever comes first. The first attempt that succeeds wins, and the others are cancelled.
 ///
-/// Throws what `resolve` throws; when all attempts have failed `boost::system::system_error` with
-/// the code of the first and a text that names each address with its error; `std::invalid_argument`
-/// for a negative delay or NaN. Suspends; cancellable. No OCaml counterpart.
+/// Throws what `resolve` throws. If all attempts have failed, throws `boost::system::system_error`
+/// with the code of the first and a text that names each address with its error. Throws
+/// `std::invalid_argument` for a negative delay or NaN. Suspends; cancellable. No OCaml
+/// counterpart.
 file_descr connect(std::string_view host, std::string_view service);
 file_descr connect(connect_options options, std::string_view host, std::string_view service);
 

@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <utility>
 
-/// The calls of miou_unix on descriptors that the running task must own (`miou::not_owner`), and
-/// that are closed when it ends by an exception or a cancellation. OCaml: `Miou_unix.Ownership`.
+/// The calls of miou_unix on owned descriptors. The running task must own them (`miou::not_owner`).
+/// They are closed when it ends by an exception or a cancellation. OCaml: `Miou_unix.Ownership`.
 namespace miou_unix::ownership {
 
 /// A descriptor with the proof that the running task owns it. A handle. OCaml:
@@ -34,9 +34,9 @@ private:
     miou::ownership resource_;
 };
 
-/// Each does what its namesake in `miou_unix` does; those that return a descriptor make the running
-/// task its owner; `close` closes and disowns. With a buffer sequence call the one in `miou_unix`
-/// on `f.checked()`.
+/// Each function does what its namesake in `miou_unix` does. Those that return a descriptor make
+/// the running task its owner; `close` closes and disowns. For a buffer sequence, call the function
+/// of `miou_unix` on `f.checked()`.
 file_descr of_file_descr(int fd);
 file_descr of_file_descr(of_file_descr_options options, int fd);
 int to_file_descr(const file_descr& f);

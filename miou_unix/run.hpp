@@ -15,8 +15,8 @@ struct run_options {
     std::optional<int> poll = {};
     std::optional<std::uint64_t> g = {};
     std::optional<int> domains = {};
-    /// How many threads run functions of `blocking` at most, and as many others ask for names
-    /// (`resolve`); 1 to 1,024. `MIOU_WORKERS`, or the number of hardware threads, at least 4.
+    /// The largest number of threads for functions of `blocking`, and of other threads for
+    /// `resolve`; 1 to 1,024. `MIOU_WORKERS`, or the number of hardware threads, at least 4.
     std::optional<int> workers = {};
 };
 
@@ -24,10 +24,10 @@ namespace detail {
 miou::run_options with_reactor(const run_options& chosen);
 }
 
-/// `miou::run` with Asio's reactor as the system of every domain: one `io_context` each, run by its
-/// thread alone. Throws what `miou::run` throws, `std::invalid_argument` also for `.workers` and
-/// `MIOU_WORKERS`, and `boost::system::system_error` when the system has no descriptors left for a
-/// reactor. OCaml: `Miou_unix.run`.
+/// `miou::run` with Asio's reactor as the system of every domain. Each domain has an `io_context`,
+/// which only its own thread runs. Throws what `miou::run` throws, `std::invalid_argument` also for
+/// `.workers` and `MIOU_WORKERS`, and `boost::system::system_error` when the system has no
+/// descriptors left for a reactor. OCaml: `Miou_unix.run`.
 template <class F>
 auto run(run_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return miou::run(detail::with_reactor(options), std::forward<F>(fn), site);

@@ -5,8 +5,8 @@
 
 namespace miou_unix {
 
-/// Parks the running task for `seconds`. Zero and negative times only let other tasks run; an
-/// infinite one, or one beyond the clock, sleeps until the task is cancelled. Throws
+/// Parks the running task for `seconds`. Zero and negative times only let other tasks run. An
+/// infinite time, or one beyond the clock, sleeps until the task is cancelled. Throws
 /// `std::invalid_argument` for NaN, `miou::cancelled`, `miou::outside_of_task` and
 /// `miou::no_select_provided`. Suspends; cancellable. OCaml: `Miou_unix.sleep`.
 void sleep(double seconds);

@@ -26,24 +26,25 @@ concept endpoint = std::default_initializable<E> && requires(E e, const E c, std
 
 /// An address of any family, by value. Converts from and to Asio's endpoints.
 ///
-/// Two are equal if they name the same: by family; of IP by address, port and scope; of the UNIX
-/// domain by path, with a NUL at its end or without. The order is that of families, then of
-/// addresses, then of ports and scopes. OCaml: `Unix.sockaddr`.
+/// Two addresses are equal if their families are, and, for IP, their addresses, ports and scopes,
+/// for the UNIX domain, their paths, with or without a NUL at the end. They are ordered by family,
+/// then address, then port and scope. OCaml: `Unix.sockaddr`.
 class sockaddr {
 public:
     /// The unspecified address.
     sockaddr() noexcept = default;
-    /// A copy of `size` bytes of `address`. Throws `std::invalid_argument` if they are too many.
+    /// A copy of the `size` bytes at `address`. Throws `std::invalid_argument` if they are too
+    /// many.
     sockaddr(const struct ::sockaddr* address, std::size_t size);
-    /// `ip` is an IPv4 address ("127.0.0.1") or an IPv6 address ("::1", "fe80::1%eth0" with a scope
-    /// by name or number). Throws `std::invalid_argument` if it is neither; names of hosts are for
-    /// `resolve`. OCaml: `ADDR_INET (inet_addr_of_string ip, port)`.
+    /// `ip` is an IPv4 address ("127.0.0.1") or an IPv6 address ("::1", or "fe80::1%eth0" with a
+    /// scope, by name or number). Throws `std::invalid_argument` if it is neither. For names of
+    /// hosts see `resolve`. OCaml: `ADDR_INET (inet_addr_of_string ip, port)`.
     sockaddr(std::string_view ip, std::uint16_t port);
     template <endpoint E>
     sockaddr(const E& e)
         : sockaddr{e.data(), e.size()} {}
 
-    /// Throws `std::invalid_argument` if the family is not that of `E`, or it is too long for it.
+    /// Throws `std::invalid_argument` if the family is not that of `E`, or the address is too long.
     template <endpoint E>
     explicit operator E() const {
         E made;
@@ -54,7 +55,7 @@ public:
 
     /// `AF_INET`, `AF_INET6` or `AF_UNIX`.
     int family() const noexcept { return storage_.ss_family; }
-    /// Of an IPv4 or IPv6 address; 0 for others.
+    /// The port of an IPv4 or IPv6 address; 0 for others.
     std::uint16_t port() const noexcept;
     const struct ::sockaddr* data() const noexcept {
         return reinterpret_cast<const struct ::sockaddr*>(&storage_);
@@ -77,7 +78,7 @@ public:
     friend std::size_t hash_value(const sockaddr& address) noexcept;
 
 private:
-    /// What two addresses must have in common to be the same.
+    /// The parts that must be the same for two addresses to be equal.
     struct parts {
         int family;
         std::string_view address; // its bytes; the path of a socket of the UNIX domain
@@ -92,7 +93,7 @@ private:
     ::socklen_t size_ = 0;
 };
 
-/// Where a system call puts an address.
+/// Room for a system call to put an address.
 struct sockaddr_buffer {
     struct ::sockaddr* data() noexcept { return reinterpret_cast<struct ::sockaddr*>(&storage); }
     sockaddr value() { return {data(), size}; }

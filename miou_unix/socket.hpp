@@ -9,11 +9,12 @@
 #include <cstddef>
 #include <utility>
 
-// Every function here that suspends needs a task of `miou_unix::run` (`miou::outside_of_task`,
-// `miou::no_select_provided`), is cancellable (`miou::cancelled`), lets other tasks run when it
-// succeeds again and again, retries EINTR and EAGAIN, and throws `boost::system::system_error` with
-// the errno otherwise. After a cancellation nothing was read or written that is not reported: a
-// call that had completed returns.
+// Every function here that suspends:
+// - needs a task of `miou_unix::run` (`miou::outside_of_task`, `miou::no_select_provided`);
+// - is cancellable (`miou::cancelled`), and returns if it had completed before the cancellation, so
+// that no bytes are lost;
+// - lets other tasks run when it succeeds again and again;
+// - retries EINTR and EAGAIN, and throws other errors as `boost::system::system_error`.
 
 namespace miou_unix {
 
@@ -25,16 +26,16 @@ file_descr tcpv6();
 /// A new stream socket of the UNIX domain; otherwise like `tcpv4`. OCaml: `Miou_unix.unix_socket`.
 file_descr unix_socket();
 
-/// How `bind_and_listen` does it.
+/// The options of `bind_and_listen`.
 struct bind_and_listen_options {
     int backlog = 128; // connections that wait to be accepted
     bool reuseaddr = true;
     bool reuseport = true; // several servers, on several domains, share the port
 };
 
-/// Binds `f` to `address` and listens; binds only if it is a datagram socket, where both `reuse`
-/// options let several sockets have one port. A path of the UNIX domain must not exist yet, and
-/// stays when `f` is closed: unlink it. Any thread. Does not suspend. Throws
+/// Binds `f` to `address`, and listens unless it is a datagram socket. With datagram sockets,
+/// either `reuse` option lets several of them share a port. A path of the UNIX domain must not
+/// exist yet, and stays when `f` is closed: unlink it. Any thread. Does not suspend. Throws
 /// `boost::system::system_error`, EADDRINUSE for example. OCaml: `Miou_unix.bind_and_listen`.
 void bind_and_listen(const file_descr& f, const sockaddr& address);
 void bind_and_listen(bind_and_listen_options options, const file_descr& f, const sockaddr& address);
@@ -44,11 +45,11 @@ struct accept_options {
     bool cloexec = true;
 };
 
-/// Waits for a connection and returns it, non-blocking, with the address of the peer. One that the
-/// peer has aborted is passed over. Throws `std::invalid_argument` unless `f` is a stream socket.
-/// Errors of the network that the connection met on its way, EHOSTUNREACH for example, are thrown:
-/// the next call may return another connection. EMFILE leaves the connection waiting: let
-/// something be closed before trying again. OCaml: `Miou_unix.accept`.
+/// Waits for a connection, and returns it, non-blocking, with the address of the peer. Skips a
+/// connection that the peer has aborted. Throws `std::invalid_argument` unless `f` is a stream
+/// socket. Throws network errors that the connection met on its way, EHOSTUNREACH for example: the
+/// next call may return another connection. EMFILE leaves the connection in the queue: close
+/// something before you try again. OCaml: `Miou_unix.accept`.
 std::pair<file_descr, sockaddr> accept(const file_descr& f);
 std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr& f);
 
@@ -56,14 +57,14 @@ std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr&
 /// non-blocking mode. After an error or a cancellation, close `f`. OCaml: `Miou_unix.connect`.
 void connect(const file_descr& f, const sockaddr& address);
 
-/// Reads what there is, at least one byte, into `buffer`; returns how many, 0 at the end of the
-/// stream (or for an empty buffer). Throws `std::invalid_argument` for a datagram socket, and for a
-/// slice that is not within the buffer. OCaml: `Miou_unix.read`.
+/// Reads what there is, at least one byte, into `buffer`. Returns the number of bytes, 0 at the end
+/// of the stream (or for an empty buffer). Throws `std::invalid_argument` for a datagram socket,
+/// and for a slice that is not within the buffer. OCaml: `Miou_unix.read`.
 [[nodiscard]] std::size_t read(const file_descr& f, mutable_view buffer);
 [[nodiscard]] std::size_t read(const file_descr& f, mutable_view buffer, slice part);
 
-/// Fills `buffer`. Throws `boost::system::system_error` (`asio::error::eof`) when the stream ends
-/// before; otherwise like `read`. OCaml: `Miou_unix.really_read`.
+/// Fills `buffer`. Throws `boost::system::system_error` (`asio::error::eof`) if the stream ends
+/// before that. Otherwise like `read`. OCaml: `Miou_unix.really_read`.
 void really_read(const file_descr& f, mutable_view buffer, slice part = {});
 
 /// Writes all of `buffer`. EPIPE is an error, not a signal. Throws `std::invalid_argument` for a
@@ -78,8 +79,8 @@ void read_all(const file_descr& f, pieces<mutable_view>& into);
 void write_all(const file_descr& f, pieces<const_view>& from);
 } // namespace detail
 
-/// The same for memory in several pieces, in the order of the sequence; as many pieces as the
-/// system takes in one call (32) are read or written by one. `read` fills the first of them.
+/// The same for memory in several pieces, in the order of the sequence. One system call reads or
+/// writes up to 32 pieces. `read` makes one such call, so it uses at most the first 32.
 template <class S>
 requires buffer_sequence<S, mutable_view>
 [[nodiscard]] std::size_t read(const file_descr& f, const S& buffers) {
@@ -112,7 +113,7 @@ void write(const file_descr& f, const S& buffers) {
 /// `Unix.shutdown`.
 void shutdown(const file_descr& f, int how);
 
-/// The address that `f` is bound to; tells the port that the system chose. Throws
+/// The address that `f` is bound to, with the port if the system chose that. Throws
 /// `boost::system::system_error`. Any thread. Does not suspend. OCaml: `Unix.getsockname`.
 sockaddr getsockname(const file_descr& f);
 

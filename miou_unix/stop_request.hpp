@@ -1,4 +1,4 @@
-// The wish that a program ends.
+// A request that the program ends.
 #pragma once
 
 #include "miou/computation.hpp"
@@ -9,22 +9,22 @@
 
 namespace miou_unix {
 
-/// A request to end, made once and for ever; copies are the same request. Made, asked and awaited
-/// on any domain. No OCaml counterpart.
+/// A request to end, which is made once and for ever. Copies are the same request. Any domain may
+/// make, test and await it. No OCaml counterpart.
 class stop_request {
 public:
-    /// One that only `make` makes. Any thread.
+    /// A request that only `make` makes. Any thread.
     stop_request() = default;
-    /// One that the POSIX signals `numbers` make, too. With the first one that comes, all of them
-    /// get back what they did before, else at the end of the run: a second one ends a program that
-    /// does not come to its end. No signal is lost meanwhile. Outside of tasks it is for the next
-    /// run. Throws what `miou::sys_signal` throws: then no signal has changed. Does not suspend.
+    /// A request that the POSIX signals `numbers` make, too. The first signal that comes, or else
+    /// the end of the run, restores what all of them did before. So a second signal ends a program
+    /// that hangs. No signal is lost meanwhile. Outside of tasks, the signals are set for the next
+    /// run. Throws what `miou::sys_signal` throws; then no signal has changed. Does not suspend.
     static stop_request on(std::initializer_list<int> numbers,
                            boost::source_location site = BOOST_CURRENT_LOCATION);
 
-    /// Wakes everyone who waits. Any thread. Does not suspend.
+    /// Makes the request, and wakes everyone who waits for it. Any thread. Does not suspend.
     void make() const { made_.try_return(); }
-    /// Any thread; what it says may be outdated at once.
+    /// Any thread. The answer may be outdated at once.
     bool is_made() const { return !made_.is_running(); }
     /// Waits until it is made. Suspends; cancellable. On a plain thread it blocks.
     void wait() const { made_.await_exn(); }

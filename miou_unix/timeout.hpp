@@ -16,8 +16,8 @@
 
 namespace miou_unix {
 
-/// What `with_timeout` and `with_deadline` throw: its code is `asio::error::timed_out` (ETIMEDOUT),
-/// its text says which limit it was: `miou_unix::with_timeout of 2 s at server.cpp:81`.
+/// Thrown by `with_timeout` and `with_deadline`. Its code is `asio::error::timed_out` (ETIMEDOUT).
+/// Its text names the limit: `miou_unix::with_timeout of 2 s at server.cpp:81`.
 class timed_out : public boost::system::system_error {
 public:
     explicit timed_out(const std::string& limit);
@@ -34,7 +34,7 @@ public:
     time_limit(clock::time_point deadline, const char* caller);
     ~time_limit();
 
-    /// Empty, or false, if `fn` was left because the time was over.
+    /// Calls `fn`. Returns its value, or an empty optional (`false` for void) if the time was over.
     template <class F>
     auto run(F&& fn) {
         return scope_.run(std::forward<F>(fn));
@@ -47,7 +47,7 @@ private:
     miou::local_cancel_scope scope_;
 };
 
-/// Which limit, in words.
+/// The parts of the name of a limit.
 struct limit_name {
     const char* caller;
     std::optional<double> seconds; // of a time-out
@@ -70,21 +70,20 @@ clock::time_point deadline_of_timeout(double seconds);
 
 } // namespace detail
 
-/// Calls `fn` in the running task and returns what it returns or throws what it throws, but not for
-/// longer than `time`: then each suspension of the task inside of `fn` throws `miou::cancelled`,
-/// and when `fn` has been left by that, `timed_out` is thrown. An infinite time, or one beyond the
-/// clock, is none.
+/// Calls `fn` in the running task. Returns what it returns, or throws what it throws. After `time`
+/// each suspension of the task inside of `fn` throws `miou::cancelled`. When that has ended `fn`,
+/// throws `timed_out`. An infinite time, or one beyond the clock, is no limit.
 ///
-/// Nothing is lost: a call inside that has completed returns its value, and what `fn` returns is
-/// returned, however late. Promises, mutexes and resources of the caller stay its own, so `fn` may
-/// be `condition.wait(lock)` or `await` of the caller's child. Children that `fn` has spawned are
-/// cancelled and awaited as it drops their handles. Nested limits: the earliest counts. A limit
-/// inside of an uncancellable section, or of a destructor, bounds that, too. A `fn` that computes
-/// without suspending cannot be stopped.
+/// Nothing is lost: a call inside of `fn` that has completed returns its value, and a value of `fn`
+/// is returned, however late. The caller keeps its promises, mutexes and resources, so `fn` may be
+/// `condition.wait(lock)`, or `await` of the caller's child. Children that `fn` has spawned are
+/// cancelled and awaited, because the exception destroys their handles. Of nested limits, the
+/// earliest counts. A limit inside of an uncancellable section, or of a destructor, limits that,
+/// too. A `fn` that computes without suspending cannot be stopped.
 ///
 /// Throws `std::invalid_argument` for a negative time or NaN, `miou::outside_of_task` and
-/// `miou::no_select_provided`. Suspends only as `fn` does. O(log n) of the timers of the domain;
-/// allocates nothing. No OCaml counterpart.
+/// `miou::no_select_provided`. Suspends only as `fn` does. O(log n) of the timers of the domain.
+/// Allocates nothing in steady state. No OCaml counterpart.
 template <class Rep, class Period, class F>
 auto with_timeout(std::chrono::duration<Rep, Period> time, F&& fn,
                   boost::source_location site = BOOST_CURRENT_LOCATION) {
@@ -93,8 +92,8 @@ auto with_timeout(std::chrono::duration<Rep, Period> time, F&& fn,
                            {"miou_unix::with_timeout", seconds, site}, std::forward<F>(fn));
 }
 
-/// `with_timeout` with the time at which `fn` must have ended; one that has passed lets it run
-/// until it has to wait.
+/// `with_timeout` with the time at which `fn` must have ended. If that has passed, `fn` runs until
+/// it has to wait.
 template <class F>
 auto with_deadline(clock::time_point deadline, F&& fn,
                    boost::source_location site = BOOST_CURRENT_LOCATION) {

@@ -1,4 +1,4 @@
-// What ends when the program is asked to stop.
+// Calls that end when the program is asked to stop.
 #pragma once
 
 #include "miou/cancel_scope.hpp"
@@ -8,16 +8,15 @@
 
 namespace miou_unix {
 
-/// Calls `fn` in the running task until `stop` is made: then each suspension of the task inside of
-/// `fn` throws `miou::cancelled`. Returns what `fn` returns, as an optional (`true` for void),
-/// empty
-/// (`false`) when `fn` was left because of the stop. So an idle connection leaves at once:
+/// Calls `fn` in the running task. Once `stop` is made, each suspension of the task inside of `fn`
+/// throws `miou::cancelled`. Returns the value of `fn` as an optional (`true` for void), which is
+/// empty (`false`) if the stop has ended `fn`. So an idle connection ends at once:
 ///
 ///     while (const auto request = until(stop, [&] { return read_request(connection); }))
 ///         answer(*request); // in its own time
 ///
-/// A call inside that has completed returns its value. Otherwise like `miou::cancel_scope::run`. No
-/// OCaml counterpart.
+/// A call inside of `fn` that has completed returns its value. Otherwise like
+/// `miou::cancel_scope::run`. No OCaml counterpart.
 template <class F>
 auto until(const stop_request& stop, F&& fn) {
     miou::cancel_scope scope;

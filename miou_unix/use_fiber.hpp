@@ -46,28 +46,29 @@ struct use_fiber_t {
         executor_with_default<typename Object::executor_type>>::other;
 };
 
-/// A completion token: passed where an `async_` function of Asio, Beast, Asio's SSL or any library
-/// built on Asio takes its handler, it makes the function a plain call, which parks only the
-/// running task and returns what the handler would be given: nothing, one value, or a tuple.
+/// A completion token. Pass it where an `async_` function of Asio, Beast, Asio's SSL or any library
+/// built on Asio takes its handler. The function becomes a plain call, which parks only the running
+/// task and returns what the handler would be given: nothing, one value, or a tuple.
 ///
 ///     std::size_t n = socket.async_read_some(asio::buffer(data), use_fiber);
 ///     asio::async_connect(socket, endpoints, use_fiber[error]);
 ///
-/// An error (`error_code` or `exception_ptr` as the first argument of the handler) is thrown, as
-/// `boost::system::system_error`, or stored by `use_fiber[error]`; so is `operation_aborted` when
-/// the library drops the handler without calling it. It names no line of the library's source.
+/// An error (`error_code` or `exception_ptr` as the first argument of the handler) is thrown as
+/// `boost::system::system_error`, or stored by `use_fiber[error]`. The same happens with
+/// `operation_aborted` if the library drops the handler without calling it. The error names no line
+/// of the library's source.
 ///
-/// Suspends unless the operation completes at once; cancellable: when the task is cancelled, the
-/// operation is (by its cancellation slot, in a handler of this domain), and the call waits for its
-/// handler, and until all memory that the library has taken from the handler's allocator was given
-/// back. Then it throws `miou::cancelled`, and nothing of the operation is queued anywhere. One
-/// that ignores its slot, like `async_resolve`, is waited for.
+/// Suspends unless the operation completes at once; cancellable. When the task is cancelled, a
+/// handler of this domain cancels the operation by its cancellation slot. The call then waits for
+/// the operation's handler, and until the library has given back all memory of the handler's
+/// allocator. Then it throws `miou::cancelled`, and nothing of the operation is queued anywhere. It
+/// waits for an operation that ignores its slot, like `async_resolve`, until that ends by itself.
 ///
-/// What completed is returned none the less, and the next call throws `miou::cancelled`: a success,
-/// and whatever the handler is given that does not begin with an error. An operation of several
-/// steps that was cancelled has not completed, and `use_fiber[error]` throws `miou::cancelled`,
-/// too; where the rest of the stream is still wanted, `asio::as_tuple(use_fiber)` returns the error
-/// and how many bytes had been transferred.
+/// If the operation has completed all the same, the call returns its result, and the next call
+/// throws `miou::cancelled`. A success counts as completed, and so does everything without an error
+/// as the first argument. An operation of several steps that was cancelled has not completed:
+/// `use_fiber[error]` throws `miou::cancelled` for it, too. If the rest of the stream is still
+/// wanted, `asio::as_tuple(use_fiber)` returns the error and the number of bytes transferred.
 ///
 /// Throws `miou::outside_of_task` and `miou::no_select_provided` before anything is started.
 ///
@@ -77,20 +78,20 @@ inline constexpr use_fiber_t use_fiber{};
 
 namespace detail {
 
-/// The error alone: the line of the library's source would stand in every message.
+/// The error without the line of the library's source, which would be in every message.
 inline boost::system::error_code without_location(const boost::system::error_code& error) noexcept {
     return error.has_location() ? boost::system::error_code{error.value(), error.category()}
                                 : error;
 }
 [[noreturn]] void throw_without_location(const boost::system::error_code& error);
-/// Also when the exception is a `system_error`, as those are that coroutines make of errors.
+/// Also strips a `system_error`, which coroutines make of an error.
 [[noreturn]] void rethrow_without_location(const std::exception_ptr& thrown);
 
-/// What the handler brings. Written by the handler, read after `fiber_call::wait`.
+/// The arguments of the handler. Written by the handler, read after `fiber_call::wait`.
 template <class... Args>
 struct fiber_outcome {
     std::optional<std::tuple<Args...>> values;
-    std::exception_ptr failure; // of moving the values here
+    std::exception_ptr failure; // moving the values here threw
 };
 
 template <class Error, class... Args>
@@ -103,7 +104,7 @@ inline constexpr bool has_error_code = begins_with<boost::system::error_code, Ar
 template <class... Args>
 inline constexpr bool has_exception = begins_with<std::exception_ptr, Args...>;
 
-/// The handler. Whoever holds it last finishes the call.
+/// The handler. The call is finished when it has run, or is destroyed without having run.
 template <class... Args>
 class fiber_handler {
 public:
@@ -123,7 +124,7 @@ public:
             call_->finish();
     }
 
-    // Of one that was moved from, too.
+    // Also valid after it was moved from.
     executor_type get_executor() const noexcept { return call_->executor(); }
     allocator_type get_allocator() const noexcept { return call_->memory().get(); }
     cancellation_slot_type get_cancellation_slot() const noexcept { return call_->slot(); }
@@ -141,7 +142,7 @@ public:
 
 private:
     fiber_call* call_;
-    fiber_outcome<Args...>* outcome_; // null: the call was finished, or another handler will
+    fiber_outcome<Args...>* outcome_; // null: it has run, or was moved from
 };
 
 /// Nothing, the only value, or a tuple of them, without the first `Skipped`.
@@ -156,7 +157,7 @@ auto returned(Tuple values) {
         }(std::make_index_sequence<count>{});
 }
 
-/// What `use_fiber` does with the error.
+/// How `use_fiber` reports the error.
 struct error_thrower {
     void operator()(const boost::system::error_code& error) const {
         if (error)
@@ -164,7 +165,7 @@ struct error_thrower {
     }
 };
 
-/// What `use_fiber[error]` does with it.
+/// How `use_fiber[error]` reports the error.
 struct error_store {
     void operator()(const boost::system::error_code& error) const noexcept {
         to = without_location(error);
@@ -172,7 +173,7 @@ struct error_store {
     boost::system::error_code& to;
 };
 
-/// Makes the call and waits. `report` is given its error code, if it has one.
+/// Makes the call and waits. Passes the error code, if there is one, to `report`.
 template <class... Args>
 class fiber_initiation {
 public:
