@@ -11,8 +11,7 @@
 
 // Every function here that suspends:
 // - needs a task of `miou_unix::run` (`miou::outside_of_task`, `miou::no_select_provided`);
-// - is cancellable (`miou::cancelled`), and returns if it had completed before the cancellation, so
-// that no bytes are lost;
+// - is cancellable (`miou::cancelled`), but returns what has completed, so that no bytes are lost;
 // - lets other tasks run when it succeeds again and again;
 // - retries EINTR and EAGAIN, and throws other errors as `boost::system::system_error`.
 

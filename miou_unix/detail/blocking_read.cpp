@@ -18,8 +18,8 @@ using namespace detail;
 
 namespace {
 
-/// An epoll instance of its own watches `fd`, and Asio watches that: a number can be in the
-/// domain's only once, and Asio would put the file into non-blocking mode.
+/// A separate epoll instance watches `fd`, and Asio watches that instance. In the domain's own
+/// epoll instance a number can be only once, and Asio would put the file into non-blocking mode.
 void block(const blocking_options& options, int fd, std::uint32_t events, const char* caller) {
     std::string named;
     if (!options.name.empty()) {

@@ -21,7 +21,7 @@ namespace {
 
 constexpr const char* caller = "miou_unix::connect";
 
-/// The families take turns, beginning with that of the first.
+/// Alternates the families, beginning with that of the first address.
 std::vector<sockaddr> interleaved(std::span<const sockaddr> addresses) {
     std::vector<sockaddr> first;
     std::vector<sockaddr> others;
@@ -87,7 +87,7 @@ private:
             (failures_.empty() ? ": " : "; ") + address.to_string() + ' ' + error.message();
     }
 
-    /// The one that wins until then; none also when one fails.
+    /// Waits until an attempt wins, and returns that. Empty if one fails, or `due` has come.
     std::optional<connection> wait_until(clock::time_point due) {
         detail::time_limit limit{due, caller};
         const auto ended = limit.run([this] { return miou::get(attempts_); });
@@ -97,7 +97,7 @@ private:
             const connection winner = (*ended)->value();
             cancel_others();
             return winner;
-        } catch (const boost::system::system_error&) { // noted; any other error is the caller's
+        } catch (const boost::system::system_error&) { // noted; other errors go to the caller
             return std::nullopt;
         }
     }
@@ -113,7 +113,7 @@ private:
     const std::vector<sockaddr> addresses_;
     boost::system::error_code code_;
     std::string failures_;
-    miou::orphans<connection> attempts_; // the last: they refer to the rest
+    miou::orphans<connection> attempts_; // destroyed first: they refer to the other members
 };
 
 } // namespace

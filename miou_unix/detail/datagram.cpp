@@ -22,11 +22,11 @@ void require_datagram_socket(const descriptor_state& f, const char* caller) {
 }
 
 /// Waits until the socket of the UNIX domain at `address` has room for a datagram, or `f` is
-/// closed. Only a socket that is connected to it is told so.
+/// closed. Only a socket that is connected to `address` learns of the room.
 void wait_for_room_at(const sockaddr& address, descriptor_state& f, const char* caller) {
     const file_descr probe = new_socket(AF_UNIX, SOCK_DGRAM, caller);
     if (::connect(to_file_descr(probe), address.data(), address.size()) != 0)
-        return; // nobody is there: sending says so
+        return; // nobody is there: sending will report that
     const auto room =
         miou::async([&] { wait_until(wait_type::write, probe.state(caller), caller); });
     const auto closed = miou::async([&] { wait_until(wait_type::error, f, caller); });
@@ -49,7 +49,7 @@ std::pair<std::size_t, sockaddr> recvfrom(const file_descr& f, mutable_view buff
     require_datagram_socket(state, caller);
     const mutable_view into = part_of(buffer, part, caller);
     sockaddr_buffer sender;
-    // MSG_DONTWAIT: a checksum may turn out to be wrong after the wait.
+    // MSG_DONTWAIT, because a wrong checksum may remove the datagram after the wait.
     const ::ssize_t got = retry(wait_type::read, state, caller, [&](int fd) {
         return ::recvfrom(fd, into.data, into.size, flags | MSG_DONTWAIT, sender.data(),
                           &sender.size);
@@ -68,7 +68,7 @@ std::size_t sendto(const file_descr& f, const_view buffer, const sockaddr& addre
             ::sendto(fd, from.data, from.size, flags | MSG_DONTWAIT | MSG_NOSIGNAL, address.data(),
                      address.size());
         if (count < 0 && would_block(errno) && address.family() == AF_UNIX) {
-            wait_for_room_at(address, state, caller); // while `f` itself may have some
+            wait_for_room_at(address, state, caller); // `f` itself may have room
             errno = EAGAIN;
         }
         return count;

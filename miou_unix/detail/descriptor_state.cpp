@@ -11,7 +11,7 @@
 namespace miou_unix::detail {
 namespace {
 
-/// Another number of the same file, which programs that are executed inherit or not as `fd`.
+/// A new number for the same file, closed on exec if `fd` is.
 int duplicate(int fd, const char* caller) {
     const int flags = ::fcntl(fd, F_GETFD);
     const int made = ::fcntl(fd, flags & FD_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
@@ -80,11 +80,11 @@ registration& descriptor_state::here(const char* caller) {
 
 /// With the lock held.
 registration& descriptor_state::register_at(reactor& mine, const char* caller) {
-    // Before its handle is gone, whose address another one may get.
+    // First, because a new handle may get the address of the one that goes.
     if (!registrations_.empty() && registrations_.front()->is_of_the_past())
         home_of_first_.store(nullptr, std::memory_order_relaxed);
     std::erase_if(registrations_, [](const auto& each) { return each->is_of_the_past(); });
-    registrations_.reserve(registrations_.size() + 1); // what was made must not be lost
+    registrations_.reserve(registrations_.size() + 1); // may throw, so before one is made
     registrations_.push_back(registration::make(mine, descriptor_, kind_, non_blocking_, caller));
     if (home_of_first_.load(std::memory_order_relaxed) == nullptr) {
         first_ = registrations_.front().get();
@@ -93,7 +93,7 @@ registration& descriptor_state::register_at(reactor& mine, const char* caller) {
     return *registrations_.back();
 }
 
-/// Whether it was open.
+/// Returns whether it was open.
 bool descriptor_state::shut(std::unique_lock<std::mutex> lock) noexcept {
     closed_.store(true, std::memory_order_release);
     const auto last = std::exchange(descriptor_, nullptr);
@@ -110,7 +110,8 @@ void descriptor_state::close() {
         throw_errno(EBADF, "miou_unix::close");
 }
 
-/// With the lock held: whoever has the number now will let go of it, and nobody gets it meanwhile.
+/// With the lock held, so that nobody gets the number meanwhile. Those that have it will let go of
+/// it.
 bool descriptor_state::is_used_elsewhere() const noexcept {
     const auto here = std::ranges::count_if(
         registrations_, [](const auto& each) { return each->belongs_to_this_thread(); });

@@ -1,4 +1,4 @@
-// What the handles of one descriptor share.
+// The state that the handles of one descriptor share.
 #pragma once
 
 #include "miou_unix/detail/registration.hpp"
@@ -12,13 +12,14 @@
 
 namespace miou_unix::detail {
 
-/// Any thread, but for what the functions say.
+/// Any thread, unless a function says otherwise.
 class descriptor_state {
 public:
-    /// Of no descriptor yet: made first, so that nothing can fail once that exists.
+    /// Without a descriptor yet. Make it first, so that nothing can fail once the descriptor
+    /// exists.
     descriptor_state(descriptor_kind kind, bool non_blocking);
     ~descriptor_state();
-    /// Takes over `fd`. Before anybody else knows this.
+    /// Takes over `fd`. To be called before anybody else knows this.
     void adopt(int fd) noexcept;
 
     descriptor_kind kind() const noexcept { return kind_; }
@@ -26,9 +27,10 @@ public:
     bool non_blocking() const noexcept { return non_blocking_; }
     bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
-    /// The descriptor, kept open for as long as it is held. Throws EBADF, naming `caller`.
+    /// The descriptor, which stays open as long as the result is held. Throws EBADF, naming
+    /// `caller`.
     std::shared_ptr<open_descriptor> open(const char* caller) const;
-    /// The calling domain's view of it, made when it is first needed. It stays while this is not
+    /// The calling domain's registration, made when it is first needed. It lives until this is
     /// closed, and then until the calling task suspends. Throws EBADF, and what registering throws,
     /// naming `caller`.
     registration& here(const char* caller);
@@ -36,7 +38,7 @@ public:
     /// EBADF, naming `caller`.
     template <class F>
     auto with_number(const char* caller, F&& fn) const {
-        if (first_if_here() != nullptr) // which keeps it open
+        if (first_if_here() != nullptr) // the registration keeps it open
             return fn(number_);
         return fn(open(caller)->number());
     }
@@ -44,7 +46,8 @@ public:
     void close();
     int release();
 
-    /// The last read filled its buffer, and found something at once: there is more, most likely.
+    /// Whether the last read filled its buffer, and found something at once. Then most likely there
+    /// is more.
     bool may_have_more() const noexcept { return may_have_more_.load(std::memory_order_relaxed); }
     void set_may_have_more(bool more) noexcept {
         may_have_more_.store(more, std::memory_order_relaxed);
@@ -58,23 +61,24 @@ private:
 
     const descriptor_kind kind_;
     const bool non_blocking_;
-    int number_ = -1; // constant once adopted, also when it is closed
+    int number_ = -1; // constant once adopted, even when it is closed
     std::atomic<bool> closed_ = false;
     std::atomic<bool> may_have_more_ = false;
-    // Most descriptors are used by one domain alone, which finds its view here without the lock: no
-    // other one can destroy it. Null while there is none. `first_` is written before.
+    // Most descriptors are used by only one domain. It finds its registration here without the
+    // lock, because no other domain can destroy that. Null while there is none. `first_` is written
+    // before.
     std::atomic<const reactor::remote_handle*> home_of_first_ = nullptr;
     registration* first_ = nullptr;
 
-    mutable std::mutex guard_;                                 // of the rest
+    mutable std::mutex guard_;                                 // for the rest
     std::shared_ptr<open_descriptor> descriptor_;              // null: closed
     std::vector<std::shared_ptr<registration>> registrations_; // at most one a domain
 };
 
-/// Of a socket of that type.
+/// The kind of a socket of that type.
 descriptor_kind kind_of(int socket_type) noexcept;
 
-/// A non-blocking socket that programs do not inherit. Throws the errno, naming `caller`.
+/// A new socket, non-blocking, closed on exec. Throws the errno, naming `caller`.
 file_descr new_socket(int family, int type, const char* caller);
 
 } // namespace miou_unix::detail

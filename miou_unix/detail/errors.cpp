@@ -11,7 +11,7 @@ void throw_errno(int error, const char* caller) {
 }
 
 void throw_error(const boost::system::error_code& error, const char* caller) {
-    // Without the line of source that Asio adds.
+    // Drops the line of source that Asio adds.
     throw boost::system::system_error{boost::system::error_code{error.value(), error.category()},
                                       caller};
 }
@@ -23,7 +23,7 @@ bool would_block(int error) noexcept {
 bool is_passing_accept_error(const boost::system::error_code& error) noexcept {
     if (error.category() != boost::system::system_category())
         return false;
-    switch (error.value()) { // what Linux reports by `accept`
+    switch (error.value()) { // those that `accept` of Linux reports
     case ECONNABORTED:
     case ECONNREFUSED:
     case ECONNRESET:

@@ -24,7 +24,7 @@ void call_use::signal_end() noexcept {
 
 namespace {
 
-/// Runs `fn` in a handler, after all that is queued, and waits for it. Cannot fail.
+/// Runs `fn` in a handler, after all that are queued, and waits for it. Cannot fail.
 template <class F>
 void run_in_handler(const fiber_call::executor_type& executor, F fn) {
     handler_memory<128> memory;
@@ -62,7 +62,7 @@ private:
 
 fiber_call::fiber_call()
     : executor_{reactor::current("miou_unix::use_fiber").io().get_executor()} {
-    miou::consume_budget(); // before: what the call has done must be reported
+    miou::consume_budget(); // may throw, so before the call: its result must be returned
 }
 
 void fiber_call::finish() noexcept {
@@ -78,9 +78,9 @@ std::exception_ptr fiber_call::wait() {
     return cancellation;
 }
 
-/// The first emission is queued behind the first step of the operation: a coroutine that is
-/// cancelled before it has begun throws out of its handler. The emission is repeated, since a step
-/// that has ended, but whose handler has not run yet, does not pass it on to the step that follows.
+/// The first emission is queued behind the first step of the operation, because a coroutine that is
+/// cancelled before it has begun throws out of its handler. The emission is repeated, because a
+/// step that has ended, but whose handler has not run yet, does not pass it on to the next step.
 void fiber_call::abandon() noexcept {
     miou::uncancellable([this] {
         if (memory_.use().awaits_handler()) {
@@ -92,7 +92,8 @@ void fiber_call::abandon() noexcept {
             });
             ended_.await();
             library.unlink();
-            // What the emission has queued, in a busy strand for example, refers to the slot.
+            // Handlers that the emissions have queued, in a busy strand for example, refer to the
+            // slot. Waits for them.
             run_in_handler(executor_, [] {});
         }
         ended_.await();
@@ -109,7 +110,7 @@ void rethrow_without_location(const std::exception_ptr& thrown) {
     } catch (const boost::system::system_error& error) {
         if (!error.code().has_location() || typeid(error) != typeid(boost::system::system_error))
             throw;
-        // The text that it was made with, if any, stands before that of the error.
+        // The text that it was made with, if any, comes before that of the error.
         const std::string text = error.what(), of_error = ": " + error.code().what();
         const boost::system::error_code code = without_location(error.code());
         if (text.ends_with(of_error))

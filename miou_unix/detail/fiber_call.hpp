@@ -1,4 +1,4 @@
-// One asynchronous call of somebody else's library, and the task that waits for it.
+// One asynchronous call of another library, and the task that waits for it.
 #pragma once
 
 #include "miou/trigger.hpp"
@@ -12,8 +12,9 @@
 
 namespace miou_unix::detail {
 
-/// What refers to a call: its handler, until that has run or was dropped, and every block that was
-/// allocated for it. The last one to go signals `end`: its last touch. Any thread.
+/// Counts what refers to a call: its handler, until that has run or was dropped, and every block
+/// that was allocated for it. The last one to go signals `end`, and touches nothing after that. Any
+/// thread.
 class call_use {
 public:
     explicit call_use(miou::trigger& end) noexcept
@@ -36,7 +37,7 @@ private:
     static constexpr unsigned room = 1, handler = 2, block = 4; // the blocks are counted
 
     void give_back(unsigned what) noexcept {
-        // Release pairs with the acquire of whoever is last, and of `take_room`.
+        // Release pairs with the acquire of the last one to go, and of `take_room`.
         if (held_.fetch_sub(what, std::memory_order_acq_rel) == what) [[unlikely]]
             signal_end();
     }
@@ -47,10 +48,10 @@ private:
     std::atomic<unsigned> held_ = handler;
 };
 
-using call_memory = handler_memory<512, call_use>; // composed operations carry their state along
+using call_memory = handler_memory<512, call_use>; // has room for the state of composed operations
 
 /// On the task's stack. The task does not leave before the handler has run or was dropped, and all
-/// its memory was given back; so the handler, and everything that the caller passed to the call,
+/// its memory was given back. So the handler, and everything that the caller passed to the call,
 /// may refer to the stack.
 ///
 ///     begun ---- finish (any thread) ----> finished ---- the memory is given back ----> ended
@@ -70,13 +71,13 @@ public:
     call_memory& memory() noexcept { return memory_; }
     boost::asio::cancellation_slot slot() noexcept { return signal_.slot(); }
 
-    /// The handler's last touch. Any thread.
+    /// The handler is finished, and touches nothing after this. Any thread.
     void finish() noexcept;
 
-    /// Waits for the end; returns null. When the running task is cancelled meanwhile, cancels the
+    /// Waits for the end, and returns null. If the running task is cancelled meanwhile, cancels the
     /// call, still waits for its end, and returns the cancellation.
     std::exception_ptr wait();
-    /// Cancels the call and waits; not cancellable.
+    /// Cancels the call and waits for its end, uncancellably.
     void abandon() noexcept;
 
 private:

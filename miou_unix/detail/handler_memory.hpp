@@ -1,4 +1,4 @@
-// Memory for what Asio keeps of a handler.
+// Memory for the handlers that Asio keeps.
 #pragma once
 
 #include <atomic>
@@ -7,7 +7,7 @@
 
 namespace miou_unix::detail {
 
-/// Whether the room of a `handler_memory` is taken. Blocks on the heap are nobody's concern.
+/// Whether the room of a `handler_memory` is taken. Does not count blocks on the heap.
 class room_use {
 public:
     bool take_room() noexcept {
@@ -22,8 +22,8 @@ private:
     std::atomic<bool> taken_ = false;
 };
 
-/// Room for one handler at a time, so that an operation allocates nothing; a second one, or a
-/// larger one than `Size` bytes, goes to the heap. `Use` is told of both. Any thread.
+/// Room for one handler at a time, so that an operation allocates nothing. A second one, or one of
+/// more than `Size` bytes, goes to the heap. `Use` is told of both. Any thread.
 template <std::size_t Size, class Use = room_use>
 class handler_memory {
 public:
@@ -48,7 +48,7 @@ public:
             memory->use_.take_block();
             return block;
         }
-        void deallocate(T* block, std::size_t) noexcept { // its last line is the last touch
+        void deallocate(T* block, std::size_t) noexcept { // touches nothing after its last call
             if (reinterpret_cast<std::byte*>(block) == memory->bytes_)
                 return memory->use_.give_room_back();
             ::operator delete(block);

@@ -25,12 +25,12 @@ std::size_t operation::run() {
     return transferred_;
 }
 
-/// For a task that was cancelled. False: the handler will run.
+/// For a task that was cancelled. Returns false if the handler will run, or has.
 bool operation::withdraw() noexcept {
     if (home_.remove(*this))
         return true;
     was_cancelled_ = true;
-    if (!ended.is_signaled() && !f_.is_closed()) // which has aborted it
+    if (!ended.is_signaled() && !f_.is_closed()) // closing has aborted it
         here_.with_view([](auto& view) { view.cancel(); });
     return false;
 }
@@ -40,8 +40,8 @@ bool operation::take(bool is_likely) noexcept {
         if (f_.is_closed()) {
             error_ = asio::error::operation_aborted;
         } else if (!is_likely || !attempt(f_, here_.number())) {
-            // `here_` lives: whoever closes `f_` from now on, on another thread, has it released by
-            // this one.
+            // `here_` lives: if another thread closes `f_` from now on, only this thread releases
+            // it.
             start(here_, handler{this});
             return false;
         }
@@ -53,7 +53,7 @@ bool operation::take(bool is_likely) noexcept {
 }
 
 void operation::handle(const boost::system::error_code& error, std::size_t transferred) noexcept {
-    // The cancellation of another task aborts all that is pending on the descriptor.
+    // The cancellation of another task has aborted all that is pending on the descriptor.
     if (error == asio::error::operation_aborted && !was_cancelled_ && !f_.is_closed())
         return static_cast<void>(take(false));
     error_ = error;

@@ -12,8 +12,8 @@
 
 namespace miou_unix::detail {
 
-/// One operation that the running task waits for. On the task's stack, as are its buffers: the task
-/// does not leave before the operation has ended, or was withdrawn.
+/// One operation that the running task waits for. It is on the task's stack, and so are its
+/// buffers: the task does not leave before the operation has ended or was withdrawn.
 ///
 ///     submitted ---- its turn ----> started ---- its handler runs ----> ended
 ///         |            |               ^               |                   ^
@@ -25,13 +25,13 @@ namespace miou_unix::detail {
 class operation : public turn {
 public:
     /// Submits it, suspends until it has ended, and returns how many bytes it has transferred.
-    /// Throws what has ended it; EBADF if the descriptor was closed; and, unless it had completed
-    /// by then, `miou::cancelled`.
+    /// Throws the error that has ended it, EBADF if the descriptor was closed, and
+    /// `miou::cancelled` unless it had completed by then.
     std::size_t run();
 
 protected:
-    // An operation of Asio on one descriptor takes no more. Small, since whoever resumes the task
-    // goes past it to the frames above.
+    // An operation of Asio on one descriptor needs no more. Small, because it lies between the
+    // frames that the resumed task touches.
     using memory = handler_memory<160>;
     struct handler {
         using allocator_type = memory::allocator<std::byte>;
@@ -42,12 +42,13 @@ protected:
         operation* of;
     };
 
-    /// In the reactor of the calling domain. Throws EBADF.
+    /// For the reactor of the calling domain. Throws EBADF.
     operation(descriptor_state& f, const char* caller)
         : operation{f, f.here(caller), caller} {}
     ~operation() = default;
 
-    /// Makes the call on `f`, whose number is `fd`, in place of Asio. False: it would block.
+    /// Makes the call on `f`, whose number is `fd`, instead of Asio. Returns false if it would
+    /// block.
     virtual bool attempt(const descriptor_state& /*f*/, int /*fd*/) noexcept { return false; }
     /// For `attempt`.
     void set_result(int error, std::size_t transferred) noexcept {
@@ -77,7 +78,7 @@ private:
     bool was_cancelled_ = false;
     boost::system::error_code error_;
     std::size_t transferred_ = 0;
-    std::exception_ptr failure_; // of starting it
+    std::exception_ptr failure_; // starting it threw
     memory memory_;
 };
 

@@ -20,13 +20,13 @@ namespace {
 
 thread_local reactor* this_reactor = nullptr;
 
-// A timer that is further away is armed again when this has passed: no arithmetic overflows.
+// A timer that is further away is armed again after this time, so that no arithmetic overflows.
 constexpr clock::duration longest_wait = std::chrono::hours{1};
 
-// Handlers that run, and turns that are taken.
+// The largest number of turns in a poll, and of wake-ups by handlers.
 constexpr std::size_t most_in_a_poll = 32;
 
-// So many tasks that handlers wake at a poll are a crowd.
+// So many tasks that wait for turns, or that handlers wake in a poll, are a crowd.
 constexpr std::size_t crowd = 8;
 
 constexpr auto emit_again_after = std::chrono::milliseconds{1};
@@ -87,7 +87,8 @@ reactor& reactor::current(const char* caller) {
     throw miou::no_select_provided{std::string{caller} + " needs miou_unix::run"};
 }
 
-/// Wakes those whose operations have ended also when a handler of the user throws, which passes.
+/// Throws what a handler of the user throws. Even then it wakes the tasks whose operations have
+/// ended.
 void reactor::poll(bool block) {
     assert(current_or_null() == this && !is_polling_ && completed_.empty());
     const miou::at_end wake{[this] {
@@ -100,16 +101,16 @@ void reactor::poll(bool block) {
     if (!block || crowd_is_likely())
         busy |= run_ready_handlers();
     crowded_ = wakeups_ - woken_before >= crowd;
-    // While handlers wake a crowd, the others take one turn a poll: they came later, and a read
-    // finds something more often the later it is made.
+    // While handlers wake a crowd, only one turn is taken in a poll. The tasks that wait for turns
+    // came later, and a read finds something more often the later it is made.
     take_turns(block && crowded_ ? 1 : most_in_a_poll);
-    // A handler that woke no task may have been the interruption that is to end this wait.
+    // Not if a handler has run: it may have been the interruption that must end this wait.
     if (block && !busy && completed_.empty() && turns_.empty())
         wait_for_handlers();
 }
 
-/// Asio says that it has no more handlers only by one more system call. So it is asked while there
-/// is a crowd, and otherwise now and then.
+/// Asio needs one more system call to find that it has no more handlers. So it is asked while there
+/// is a crowd, and otherwise only now and then.
 bool reactor::crowd_is_likely() noexcept {
     if (!crowded_ && ++polls_for_one_handler_ < crowd)
         return false;
@@ -117,7 +118,7 @@ bool reactor::crowd_is_likely() noexcept {
     return true;
 }
 
-/// Whether there was one that was due.
+/// Returns whether one was due.
 bool reactor::run_timers() {
     if (timers_.empty())
         return false;
@@ -128,9 +129,9 @@ bool reactor::run_timers() {
     return ran;
 }
 
-/// Whether there was one. Not Asio's `poll`: an operation of many steps that is always ready would
-/// never let it return. Of the handlers that wake nobody, which are most while reads find something
-/// without Asio, the rest waits for the next poll, too.
+/// Returns whether there was one. Does not use Asio's `poll`, which would never return if an
+/// operation of many steps is always ready. Also stops after many handlers in a row that wake
+/// nobody. While reads find something without Asio, these are most of the handlers.
 bool reactor::run_ready_handlers() {
     const std::size_t woken_before = wakeups_;
     bool any = false;
@@ -144,10 +145,11 @@ bool reactor::run_ready_handlers() {
     return any;
 }
 
-/// What comes meanwhile waits for the next poll.
+/// Turns that are added meanwhile wait for the next poll.
 void reactor::take_turns(std::size_t most) noexcept {
-    // After many others a read most likely finds something, and then costs less without Asio. Those
-    // that come behind one that finds nothing have waited less.
+    // A read that has waited for many others most likely finds something, and then costs less
+    // without Asio. If it finds nothing, those behind it, which have waited less, are not likely to
+    // find something.
     bool is_likely = turns_.size() >= crowd;
     for (std::size_t left = std::min(most, turns_.size()); left != 0; --left) {
         turn& first = turns_.front();
@@ -161,8 +163,8 @@ void reactor::take_turns(std::size_t most) noexcept {
     }
 }
 
-/// One handler is enough when there is nothing else to do: its task runs, and the next poll finds
-/// the next handler without a system call.
+/// Runs only one handler. Then its task runs, and the next poll finds the next handler without a
+/// system call.
 void reactor::wait_for_handlers() {
     if (arm_timer())
         io_.run_one();
@@ -174,13 +176,13 @@ void reactor::wait_for_handlers() {
 void reactor::wake_completed() noexcept {
     while (!completed_.empty()) {
         turn& first = completed_.front();
-        completed_.pop_front(); // before: the task may destroy it
+        completed_.pop_front(); // first, because the task may destroy it
         first.ended.signal();
     }
 }
 
-/// By the clock, not after the next handler: a library that queues each emission would make one
-/// more handler of it, and the domain would spin.
+/// Emits after some time, not after the next handler: a library that queues each emission makes one
+/// more handler of it, so the domain would spin.
 void reactor::emit_later() noexcept {
     if (cancelled_.empty() || std::exchange(will_emit_again_, true))
         return;
@@ -194,14 +196,14 @@ void reactor::emit_later() noexcept {
     try {
         emit_timer_.expires_after(emit_again_after);
         emit_timer_.async_wait(emit_all);
-    } catch (...) { // no memory for a timer: at once
+    } catch (...) { // no memory for a timer: emits at once
         asio::post(io_, emit_all);
     }
 }
 
 void reactor::interrupt() {
-    // acq_rel: whoever finds it set has sent its mail before the handler runs, and the memory is
-    // free before the next one finds it clear.
+    // acq_rel: a thread that finds it set has sent its mail before the handler runs. The memory is
+    // free before the next thread finds it clear.
     if (!interruption_posted_.exchange(true, std::memory_order_acq_rel))
         asio::post(io_, asio::bind_allocator(interruption_memory_.get(), [this] {
                        interruption_posted_.exchange(false, std::memory_order_acq_rel);
@@ -217,7 +219,7 @@ void reactor::remote_handle::release_soon(registration& it) noexcept {
     reactor_->interrupt();
 }
 
-/// By other threads.
+/// Releases what other threads have closed.
 void reactor::release_what_was_closed() noexcept {
     registration* first = nullptr;
     {
@@ -238,15 +240,16 @@ void reactor::sleep_until(clock::time_point deadline) {
     mine.due.await_exn();
 }
 
-/// Makes Asio's timer end the wait that follows. It is set back only when the earliest deadline has
-/// come nearer: one that fires too early costs less. False: there is no memory for that.
+/// Makes Asio's timer end the wait that follows. It is set again only when the earliest deadline
+/// has become earlier, because firing too early costs less. Returns false if there is no memory for
+/// it.
 bool reactor::arm_timer() noexcept {
     if (timers_.empty() || timers_.earliest() >= armed_for_)
         return true;
-    armed_for_ = clock::time_point::max(); // until it is
+    armed_for_ = clock::time_point::max(); // until it is armed
     const auto wanted = std::min(timers_.earliest(), clock::now() + longest_wait);
     try {
-        timer_.expires_at(wanted); // also takes back an earlier wait
+        timer_.expires_at(wanted); // also cancels an earlier wait
         timer_.async_wait(asio::bind_allocator(timer_memory_.get(),
                                                [this](const boost::system::error_code& error) {
                                                    if (!error)

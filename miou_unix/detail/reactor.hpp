@@ -26,30 +26,30 @@ namespace asio = boost::asio;
 class registration;
 struct worker_pools;
 
-/// A call of Asio that was cancelled and has not ended yet. On the stack of the task that waits.
+/// A call of Asio that was cancelled and has not ended yet. On the stack of the waiting task.
 class cancelled_call : public boost::intrusive::list_base_hook<
                            boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
 public:
-    /// Emits the cancellation signal of the call, if the call has not ended. Runs in a handler of
-    /// the `io_context`: what a library dispatches to the `io_context` then runs at once.
+    /// Emits the cancellation signal of the call, if the call has not ended. Called in a handler of
+    /// the `io_context`, so that what a library dispatches to the `io_context` runs at once.
     virtual void emit() noexcept = 0;
 
 protected:
     ~cancelled_call() = default;
 };
 
-/// A task that lets the others go first. On its stack.
+/// A task that waits for its turn, so that others go first. On the task's stack.
 class turn : public boost::intrusive::list_base_hook<> {
 public:
     turn(const turn&) = delete;
     turn& operator=(const turn&) = delete;
 
-    /// The turn has come: starts what the task waits for. `is_likely`: tries it before; false if
-    /// that found nothing.
+    /// Called when the turn has come: starts what the task waits for. If success is likely, first
+    /// tries it at once. Returns whether success is likely for the next turn.
     virtual bool take(bool is_likely) noexcept = 0;
 
-    /// With many tasks nothing of one of them is in the cache when its turn comes. These two steps
-    /// fetch it, each one step ahead of the next.
+    /// With many tasks, nothing of a task is in the cache when its turn comes. These two functions
+    /// fetch it: the turn itself two turns ahead, what it refers to one turn ahead.
     [[gnu::always_inline]] void prefetch() const noexcept { miou::prefetch_lines<6>(this); }
     [[gnu::always_inline]] void prefetch_task() const noexcept {
         ended.prefetch();
@@ -61,7 +61,8 @@ public:
     miou::trigger ended;
 
 protected:
-    /// `frames`: of the task, above this. `touched`: by `take`, and by the task when it goes on.
+    /// `frames`: those of the task, above this. `touched`: objects that `take` and the resumed task
+    /// touch.
     turn(const void* frames, std::array<const void*, 2> touched) noexcept
         : frames_{frames}
         , touched_{touched} {}
@@ -72,16 +73,16 @@ private:
     const std::array<const void*, 2> touched_;
 };
 
-/// What a reactor has of a registration.
+/// The part of a registration that the reactor's lists use.
 struct registered : boost::intrusive::list_base_hook<> {
     std::shared_ptr<registration> self;      // keeps it, while it is in the reactor's list
     registration* next_to_release = nullptr; // the list of the remote handle
 };
 
-/// One domain's system: an `io_context` that only this domain runs, and the timers. Everything but
-/// `interrupt` and `remote_handle` belongs to the domain's thread.
+/// The system of one domain: an `io_context` that only this domain runs, and the timers. Everything
+/// except `interrupt` and `remote_handle` belongs to the domain's thread.
 ///
-/// Handlers only wake tasks, which run when the scheduler runs them.
+/// Handlers only wake tasks. The scheduler runs the tasks later.
 class reactor {
 public:
     reactor(miou::domain_uid domain, std::shared_ptr<worker_pools> workers);
@@ -92,8 +93,8 @@ public:
 
     /// A new reactor as the events of the calling domain. `workers` are those of the run.
     static miou::events make(miou::domain_uid domain, std::shared_ptr<worker_pools> workers);
-    /// The calling domain's. Throws, naming `caller`, `miou::no_select_provided` if it has none and
-    /// `miou::outside_of_task`.
+    /// The reactor of the calling domain. Throws, naming `caller`, `miou::outside_of_task`, and
+    /// `miou::no_select_provided` if there is none.
     static reactor& current(const char* caller);
     static reactor* current_or_null() noexcept;
 
@@ -102,9 +103,9 @@ public:
 
     // --- Time
 
-    /// Has `t` go off at `deadline`. Throws `std::bad_alloc`.
+    /// Makes `t` go off at `deadline`. Throws `std::bad_alloc`.
     void add(timer& t, clock::time_point deadline) { timers_.push(t, deadline); }
-    /// Unless it has gone off.
+    /// Removes `t`, unless it has gone off.
     void remove(timer& t) noexcept {
         if (timers_.contains(t))
             timers_.erase(t);
@@ -114,9 +115,9 @@ public:
 
     // --- Tasks
 
-    /// Has `it` take its turn at a later poll: other tasks run before.
+    /// Makes `it` take its turn at a later poll. Other tasks run before that.
     void add(turn& it) noexcept { turns_.push_back(it); }
-    /// False: its turn has come. In a task.
+    /// Returns false if its turn has come. Only in a task.
     bool remove(turn& it) noexcept {
         if (!it.is_linked()) // in `turns_`: the other list is empty outside of `poll`
             return false;
@@ -124,8 +125,8 @@ public:
         return true;
     }
 
-    /// What `it` waited for has ended: wakes its task at the end of the poll. Not at once: what the
-    /// task will touch comes into the cache while the next handlers run.
+    /// Called when what `it` waits for has ended. Wakes its task at the end of the poll. Meanwhile
+    /// what the task will touch comes into the cache.
     void complete(turn& it) noexcept {
         count_wakeup();
         it.prefetch_task();
@@ -134,10 +135,10 @@ public:
         else // a task runs the `io_context`
             it.ended.signal();
     }
-    /// A handler wakes a task.
+    /// To be called when a handler wakes a task.
     void count_wakeup() noexcept { ++wakeups_; }
 
-    /// Has `call` emit each millisecond, for as long as it lives.
+    /// Makes `call` emit each millisecond, until it is unlinked.
     void emit_again(cancelled_call& call) noexcept {
         cancelled_.push_back(call);
         emit_later();
@@ -148,7 +149,8 @@ public:
     /// How other threads reach a reactor that may be gone.
     class remote_handle {
     public:
-        /// Releases `it`, once, on the reactor's domain, soon. A reactor that is gone has done so.
+        /// Makes the reactor's domain release `it` soon. To be called once. A reactor that is gone
+        /// has released it.
         void release_soon(registration& it) noexcept;
 
         bool is_closed() {
@@ -163,8 +165,8 @@ public:
         registration* to_release_ = nullptr; // head of a list; the reactor keeps them
     };
     const std::shared_ptr<remote_handle>& handle() const noexcept { return handle_; }
-    /// Whether the calling thread may touch the reactor of `it`: also in a run that is nested in
-    /// that reactor's.
+    /// Whether the calling thread may touch the reactor of `it`. True also in a run that is nested
+    /// in that reactor's run.
     static bool is_of_this_thread(const remote_handle& it) noexcept;
 
     /// Keeps `it` until it is removed, or this reactor ends.
@@ -184,9 +186,9 @@ private:
     void release_what_was_closed() noexcept;
     void emit_later() noexcept;
 
-    // What is posted while one is on its way would wake nobody else.
+    // One interruption on its way is enough.
     std::atomic<bool> interruption_posted_ = false;
-    handler_memory<256> interruption_memory_; // belongs to the thread that has set it
+    handler_memory<256> interruption_memory_; // belongs to the thread that has set that
     handler_memory<256> timer_memory_;
     handler_memory<256> emit_memory_;
 
@@ -198,17 +200,17 @@ private:
     boost::intrusive::list<turn> turns_;     // the first has waited longest
     boost::intrusive::list<turn> completed_; // empty outside of `poll`
     bool is_polling_ = false;
-    std::size_t wakeups_ = 0;            // by handlers, ever
-    bool crowded_ = false;               // handlers have woken many tasks at the last poll
-    unsigned polls_for_one_handler_ = 0; // since it was last asked whether there are more
+    std::size_t wakeups_ = 0;            // of tasks, by handlers, since the beginning
+    bool crowded_ = false;               // the handlers of the last poll woke many tasks
+    unsigned polls_for_one_handler_ = 0; // since the last poll that ran all handlers
     boost::intrusive::list<cancelled_call, boost::intrusive::constant_time_size<false>> cancelled_;
     asio::steady_timer emit_timer_;
     bool will_emit_again_ = false;
     boost::intrusive::list<registered> registrations_;
     std::shared_ptr<remote_handle> handle_ = std::make_shared<remote_handle>();
     const std::shared_ptr<worker_pools> workers_;
-    const void* const domain_; // not that of a run that is nested in this one
-    reactor* outer_;           // of the run that this one is nested in
+    const void* const domain_; // its `domain_key`: a run that is nested in this one has another
+    reactor* outer_;           // that of the run in which this one is nested
 };
 
 } // namespace miou_unix::detail

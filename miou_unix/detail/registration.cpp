@@ -36,7 +36,7 @@ registration::registration(reactor& home, std::shared_ptr<open_descriptor> descr
     , descriptor_{std::move(descriptor)} {}
 
 registration::~registration() {
-    let_go(); // `make` has failed
+    let_go(); // needed if `make` has failed
 }
 
 boost::system::error_code registration::assign(descriptor_kind kind) {
@@ -51,7 +51,8 @@ boost::system::error_code registration::assign(descriptor_kind kind) {
     return error;
 }
 
-/// Asio makes a descriptor non-blocking at the first wait, once. That is done here, and undone.
+/// Asio makes a descriptor non-blocking once, at the first wait. This makes Asio do it now, and
+/// undoes it.
 boost::system::error_code registration::stay_blocking() {
     boost::system::error_code error;
     const int fd = descriptor_->number();
@@ -61,7 +62,7 @@ boost::system::error_code registration::stay_blocking() {
     return error;
 }
 
-/// Without closing the descriptor, as Asio's object would.
+/// Takes the descriptor from Asio's object, which would close it.
 void registration::let_go() noexcept {
     with_view([](auto& view) {
         if (view.is_open())

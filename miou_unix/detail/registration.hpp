@@ -12,18 +12,19 @@
 
 namespace miou_unix::detail {
 
-/// Closes the descriptor when the last owner lets go of it: the handle, each reactor that still has
-/// it registered, and calls under way. So its number is not reused while anybody knows it.
+/// Closes the descriptor when its last owner lets go of it. The owners are the handles, each
+/// reactor that has it registered, and calls under way. So its number is not reused while anybody
+/// uses it.
 class open_descriptor {
 public:
-    open_descriptor() noexcept = default; // of none yet
+    open_descriptor() noexcept = default; // without a descriptor yet
     open_descriptor(const open_descriptor&) = delete;
     open_descriptor& operator=(const open_descriptor&) = delete;
     ~open_descriptor();
 
     int number() const noexcept { return fd_; }
     void adopt(int fd) noexcept { fd_ = fd; }
-    /// It will not be closed. For the only thread that still has this.
+    /// Makes it stay open. Only for the last thread that has this.
     int give_back() noexcept {
         closes_ = false;
         return fd_;
@@ -36,10 +37,11 @@ private:
 
 enum class descriptor_kind { stream_socket, datagram_socket, other };
 
-// Without the type erasure of Asio's usual executor, which costs in each operation.
+// With this executor, because the type erasure of Asio's usual one costs in each operation.
 using asio_descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
-// `recv` is a shorter way through the kernel than `read`. Not a stream to Asio: after the end of a
-// stream, or an error, that would expect nothing more, and a second reader would wait for ever.
+// For sockets, because `recv` is a shorter way through the kernel than `read`. Not a stream to
+// Asio: of a stream that has ended or failed, Asio expects nothing more, so a second reader would
+// wait for ever.
 using asio_socket =
     asio::basic_raw_socket<asio::generic::raw_protocol, asio::io_context::executor_type>;
 
@@ -56,10 +58,10 @@ public:
 
     /// Ends every wait with `operation_aborted` and leaves the reactor.
     void release() noexcept;
-    /// Same, on the right thread: at once on the home domain, soon elsewhere.
+    /// The same on any thread: at once on that of the home domain, else soon.
     void release_at_home() noexcept;
 
-    // Not once it was released.
+    // Only before it was released.
     reactor& home() const noexcept { return *home_; }
     int number() const noexcept { return descriptor_->number(); }
     /// Calls `fn` with Asio's object.
@@ -75,7 +77,7 @@ public:
     bool belongs_to(const reactor& r) const noexcept { return handle_ == r.handle(); }
     bool belongs_to_this_thread() const noexcept { return reactor::is_of_this_thread(*handle_); }
     const reactor::remote_handle& handle() const noexcept { return *handle_; }
-    /// Its reactor is gone.
+    /// Whether its reactor is gone.
     bool is_of_the_past() const { return handle_->is_closed(); }
 
 private:

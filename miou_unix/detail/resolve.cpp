@@ -20,25 +20,25 @@ namespace {
 
 constexpr const char* caller = "miou_unix::resolve";
 
-// What the system itself has room for.
+// The limits of the system itself.
 constexpr std::size_t longest_host = NI_MAXHOST - 1;
 constexpr std::size_t longest_service = NI_MAXSERV - 1;
 
-/// No name of a host: DNS has no top-level domain of digits, and no colon.
+/// Whether `host` is no name: names in DNS have no colon, and no top-level domain of digits.
 bool is_number(std::string_view host) {
     return host.find(':') != std::string_view::npos ||
            host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
-/// No name of a service: each has a letter.
+/// Whether `service` is no name: each name of a service has a letter.
 bool is_port(std::string_view service) {
     return std::ranges::none_of(service, [](unsigned char each) {
         return (each >= 'a' && each <= 'z') || (each >= 'A' && each <= 'Z') || each > 0x7f;
     });
 }
 
-/// A number that fits. The system takes signs and spaces, too, and the low bits of what is too
-/// large.
+/// Whether `service` is a number that fits. The system also takes signs and spaces, and the low
+/// bits of a number that is too large.
 bool is_valid_port(std::string_view service) {
     std::uint16_t port = 0;
     const char* const end = service.data() + service.size();
@@ -46,7 +46,7 @@ bool is_valid_port(std::string_view service) {
     return error == std::errc{} && stopped == end;
 }
 
-/// For a message.
+/// `text` as a message quotes it.
 std::string quoted(std::string_view text) {
     constexpr std::size_t longest = 255; // of a name in DNS
     const char* const end = text.size() > longest ? "...\"" : "\"";

@@ -24,7 +24,7 @@ namespace {
 // Nothing tells when the system has descriptors again.
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
 
-/// That a peer has gone happens to every server.
+/// Lower if the peer has gone, which happens to every server.
 miou::logs::level level_of(const std::exception& failure) {
     using namespace boost::system::errc;
     const auto* const system = dynamic_cast<const boost::system::system_error*>(&failure);
@@ -34,7 +34,7 @@ miou::logs::level level_of(const std::exception& failure) {
     return peer_has_gone ? miou::logs::level::debug : miou::logs::level::warning;
 }
 
-/// What has ended a connection.
+/// Wraps the exception that has ended a connection.
 class connection_failed : public std::exception {
 public:
     connection_failed(const sockaddr& peer, std::exception_ptr cause)
@@ -74,7 +74,7 @@ void log_failure(const miou::promise<void>& task, const std::exception_ptr& fail
     miou::logs::write(miou::logs::level::warning, "a task failed, without memory to say which");
 }
 
-/// Those that have finished. Whether there are others.
+/// Awaits those that have finished, and logs their failures. Returns whether there are others.
 bool reap(miou::orphans<void>& tasks) {
     while (const auto next = miou::care(tasks)) {
         if (!*next)
@@ -85,7 +85,7 @@ bool reap(miou::orphans<void>& tasks) {
     return false;
 }
 
-/// Closes `f` unless another server that shares it was faster.
+/// Closes `f`, unless another server that shares it was faster.
 void close_once(const file_descr& f) {
     try {
         close(f);
@@ -93,8 +93,8 @@ void close_once(const file_descr& f) {
     }
 }
 
-/// The next connection; none once another server that shares `listening` has closed it for the
-/// stop.
+/// Accepts the next connection. Empty once another server that shares `listening` has closed it for
+/// the stop.
 std::optional<std::pair<file_descr, sockaddr>> accept_unless(const stop_request& stop,
                                                              const file_descr& listening) {
     for (;;) {

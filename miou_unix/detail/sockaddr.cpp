@@ -25,7 +25,7 @@ std::string_view bytes_of(const Bytes& bytes) noexcept {
     return {reinterpret_cast<const char*>(&bytes), sizeof bytes};
 }
 
-/// Without the NUL at its end; an abstract name begins with one.
+/// The path without the NUL at its end, or an abstract name, which begins with a NUL.
 std::string_view unix_path(const ::sockaddr_un& address, std::size_t size) noexcept {
     const std::size_t length = size - std::min(size, offsetof(::sockaddr_un, sun_path));
     if (length == 0 || address.sun_path[0] == '\0')
@@ -33,7 +33,7 @@ std::string_view unix_path(const ::sockaddr_un& address, std::size_t size) noexc
     return {address.sun_path, ::strnlen(address.sun_path, length)};
 }
 
-/// 0 if it is none.
+/// The number of the scope, or 0 if there is no such scope.
 std::uint32_t scope_of(std::string_view text) {
     std::uint32_t scope = 0;
     const char* const end = text.data() + text.size();

@@ -47,7 +47,7 @@ void refuse_datagrams(const descriptor_state& f, const char* caller) {
 
 constexpr std::size_t most_pieces = detail::pieces<const_view>::most;
 
-/// What `readv` and its relatives take.
+/// The argument of `readv` and its relatives.
 class io_vector {
 public:
     template <class Views>
@@ -114,8 +114,8 @@ using several_views = std::span<const const_view>;
 
 // --- Reading and writing -------------------------------------------------------------------------
 
-/// `call`, which writes, reports EPIPE without the signal: SIGPIPE is blocked in this thread
-/// meanwhile, and the one that was raised is taken off, unless one was pending before.
+/// Makes `call`, which writes, report EPIPE without the signal. Blocks SIGPIPE in this thread
+/// meanwhile, and takes the one that was raised, unless one was pending before.
 template <class Call>
 ::ssize_t without_sigpipe(Call call) noexcept {
     sigset_t pipe, before, pending;
@@ -135,14 +135,14 @@ template <class Call>
     return written;
 }
 
-/// Of `mutable_buffer` or `several_buffers`, here and below.
+/// Here and below, `Buffers` is `mutable_buffer` or `several_buffers`.
 template <class Buffers>
 ::ssize_t read_once(const descriptor_state& f, int fd, const Buffers& into) noexcept {
     return f.is_socket() ? receive_once(fd, into) : read_once(fd, into);
 }
 
-/// Asio's read: it tries, waits when it finds nothing, and tries again. The first try is our own
-/// where it is likely to find something: it costs less than what Asio does around it.
+/// Asio's read tries, waits if it finds nothing, and tries again. Where the first try is likely to
+/// find something, we make it ourselves, because Asio costs more.
 template <class Buffers>
 class reading final : public operation {
 public:
@@ -169,8 +169,9 @@ private:
     const Buffers& into_;
 };
 
-/// In the task itself: what is as large as the last buffer would leave the cache if it were read
-/// ahead of the other tasks. `in_vain` becomes true if there was nothing at first.
+/// Reads in the task itself, not in the reactor, which reads before other tasks run: a whole buffer
+/// would be out of the cache by the time this task sees it. `in_vain` becomes true if there was
+/// nothing at first.
 template <class Buffers>
 std::size_t read_directly(descriptor_state& f, const Buffers& into, bool& in_vain,
                           const char* caller) {
@@ -200,7 +201,7 @@ std::size_t read_into(const file_descr& f, const Buffers& into) {
     const std::size_t got = state.may_have_more() || !state.non_blocking()
                                 ? read_directly(state, into, in_vain, caller)
                                 : read_by_reactor(state, into, caller);
-    // Unless the peer sends as much at a time and waits for the answer.
+    // If there was nothing at first, the peer may send as much at a time, and wait for the answer.
     state.set_may_have_more(got == size && !in_vain);
     return got;
 }
@@ -212,7 +213,7 @@ descriptor_state& writable(const file_descr& f) {
     return state;
 }
 
-/// A part of `const_view` or `several_views`.
+/// Writes a part of `from`, a `const_view` or `several_views`.
 template <class Views>
 std::size_t write_from(descriptor_state& state, const Views& from) {
     const ::ssize_t written =
@@ -224,7 +225,7 @@ std::size_t write_from(descriptor_state& state, const Views& from) {
     return static_cast<std::size_t>(written);
 }
 
-/// By `ask`, a system call.
+/// An address of `f`, by the system call `ask`.
 template <class Ask>
 sockaddr address_of(const file_descr& f, Ask ask, const char* caller) {
     sockaddr_buffer address;
@@ -283,7 +284,7 @@ std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr&
     const int flags = SOCK_NONBLOCK | (options.cloexec ? SOCK_CLOEXEC : 0);
     const int fd = retry(wait_type::read, state, caller, [&](int listening) {
         const int accepted = ::accept4(listening, peer.data(), &peer.size, flags);
-        if (accepted < 0 && errno == ECONNABORTED) // by the peer: the next one is wanted
+        if (accepted < 0 && errno == ECONNABORTED) // by the peer: accept the next one
             errno = EINTR;
         return accepted;
     });
@@ -307,7 +308,7 @@ void connect(const file_descr& f, const sockaddr& address) {
             break;
         if (!would_block(errno) || address.family() != AF_UNIX)
             throw_errno(errno, caller);
-        // Too many wait to be accepted in the UNIX domain, and nobody is told when one is.
+        // In the UNIX domain: too many wait to be accepted, and nothing tells when one is.
         sleep(0.001);
     }
     wait_until_ready(wait_type::write, state, caller);

@@ -14,7 +14,7 @@ namespace {
 /// Signals that have a function until the first of them comes. Any thread.
 class borrowed_signals {
 public:
-    /// All or none; what is there twice is taken once.
+    /// Takes all or none. A number that occurs twice is taken once.
     void take(std::initializer_list<int> numbers, const miou::signal_behavior& function) {
         const std::scoped_lock lock{guard_};
         before_.reserve(numbers.size());

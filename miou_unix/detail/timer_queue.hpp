@@ -1,4 +1,4 @@
-// What is due on one domain, by deadline.
+// The timers of one domain, by deadline.
 #pragma once
 
 #include "miou_unix/clock.hpp"
@@ -8,24 +8,24 @@
 
 namespace miou_unix::detail {
 
-/// Something that is due at a time; on the stack of the task that it is for.
+/// Something that is due at some time. On the stack of the task that it is for.
 class timer {
 public:
     timer() noexcept = default;
     timer(const timer&) = delete;
     timer& operator=(const timer&) = delete;
 
-    /// It is due, and in no queue any more. On the domain's thread, outside of tasks.
+    /// Called when it is due. It is in no queue any more. On the domain's thread, outside of tasks.
     virtual void go_off() noexcept = 0;
 
-    std::size_t place = 0; // in the queue, while it is there
+    std::size_t place = 0; // in the queue, while it is in one
 
 protected:
     ~timer() = default;
 };
 
-/// A 4-ary heap. The deadlines lie in the heap, not in the timers: to compare them touches no stack
-/// of a sleeping task.
+/// A 4-ary heap. The deadlines are in the heap, not in the timers, so that comparing them touches
+/// no stack of a sleeping task.
 class timer_queue {
 public:
     bool empty() const noexcept { return heap_.empty(); }
@@ -36,7 +36,7 @@ public:
 
     /// O(log n). Throws `std::bad_alloc`.
     void push(timer& t, clock::time_point deadline);
-    /// The one with the earliest deadline. O(log n).
+    /// Takes out the timer with the earliest deadline. O(log n).
     timer& pop() noexcept;
     /// O(log n).
     void erase(timer& t) noexcept;

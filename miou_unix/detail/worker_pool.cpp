@@ -13,7 +13,7 @@ namespace miou_unix::detail {
 
 unsigned workers_wanted(std::optional<int> chosen) {
     constexpr miou::detail::setting workers{"miou_unix::run", ".workers", "MIOU_WORKERS", 1, 1024};
-    // They wait more than they compute.
+    // At least 4, because workers wait more than they compute.
     return workers.value(chosen, std::max(4u, std::thread::hardware_concurrency()));
 }
 
@@ -49,8 +49,8 @@ void worker_pool::post(job& work, const char* caller) {
     changed_.notify_one();
 }
 
-/// With the lock held. Fails only if there is no thread at all: with fewer than there might be,
-/// jobs take longer.
+/// With the lock held. Throws only if there is no thread at all. With fewer threads than allowed,
+/// jobs only take longer.
 void worker_pool::start_thread(const char* caller) {
     try {
         const miou::blocked_signals inherited; // signals are for the domains
@@ -81,14 +81,14 @@ void worker_pool::work() noexcept {
         changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
         if (queue_.empty())
             return;
-        // Before others see that it has begun, and may drop it.
+        // Kept before others see that it has begun, and may drop it.
         auto next = queue_.front().shared_from_this();
         queue_.pop_front();
         --idle_;
         lock.unlock();
         next->run();
         lock.lock();
-        ++idle_; // before its caller goes on: the next call needs no other thread
+        ++idle_; // before the caller goes on, so that its next call starts no other thread
         lock.unlock();
         next->done.signal();
         next.reset();

@@ -19,14 +19,14 @@
 
 namespace miou_unix::detail {
 
-/// Threads of one run, shared by its domains. A job that finds none idle starts another one, up to
-/// a limit, or waits in a queue. One that is idle takes no signals. Joined when the run ends. Any
-/// thread.
+/// Threads of one run, which its domains share. A job that finds no idle thread starts another one,
+/// up to a limit, or waits in a queue. An idle thread takes no signals. The threads are joined when
+/// the run ends. Any thread.
 class worker_pool {
 public:
-    /// What a worker does, with the signal mask of the thread that made the job: a program that it
-    /// starts inherits that one. Stays alive while it is in the queue; a worker that has begun it
-    /// keeps it.
+    /// A function for a worker. It runs with the signal mask of the thread that made the job, so
+    /// that programs that it starts inherit that mask. The job must live while it is in the queue;
+    /// a worker that has begun it keeps it alive.
     class job : public boost::intrusive::list_base_hook<>,
                 public std::enable_shared_from_this<job> {
     public:
@@ -55,7 +55,7 @@ public:
     /// Puts `work` into the queue. Throws `std::system_error`, naming `caller`, if there is no
     /// thread and none can be started; then it is not in the queue.
     void post(job& work, const char* caller);
-    /// Takes it out of the queue; false: it has begun.
+    /// Takes `work` out of the queue. Returns false if it has begun.
     bool withdraw(job& work) noexcept;
 
 private:
@@ -66,12 +66,12 @@ private:
     std::mutex guard_; // of the rest
     std::condition_variable changed_;
     boost::intrusive::list<job> queue_;
-    std::size_t idle_ = 0; // threads that have no job, or one of the queue by and by
+    std::size_t idle_ = 0; // threads without a job; some may be about to take one from the queue
     bool ending_ = false;
     std::vector<std::thread> threads_;
 };
 
-/// The workers of a run. Those that ask for names are others, so that they never wait for functions
+/// The workers of a run. Names have threads of their own, so that they never wait for functions
 /// that compute.
 struct worker_pools {
     explicit worker_pools(unsigned most_threads) noexcept
@@ -84,8 +84,8 @@ struct worker_pools {
     worker_pool names;
 };
 
-/// How many threads a pool may have: what was chosen, what `MIOU_WORKERS` says, or what is usual.
-/// Throws `std::invalid_argument` unless that is from 1 to 1,024.
+/// How many threads a pool may have: `chosen`, or `MIOU_WORKERS`, or a default. Throws
+/// `std::invalid_argument` unless that is from 1 to 1,024.
 unsigned workers_wanted(std::optional<int> chosen);
 
 } // namespace miou_unix::detail
