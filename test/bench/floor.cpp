@@ -17,7 +17,7 @@ constexpr std::size_t page = 4096;
 constexpr std::size_t stack_size = std::size_t{128} << 10;
 constexpr int madv_guard_install = 102; // newer than the headers
 
-/// Stacks in one mapping, each above a guard page. Older kernels have no cheap guard pages.
+/// Stacks in one mapping. Each is above a guard page, unless the kernel is too old for cheap ones.
 class stacks {
 public:
     explicit stacks(std::size_t count)
@@ -33,7 +33,7 @@ public:
     stacks(const stacks&) = delete;
     stacks& operator=(const stacks&) = delete;
 
-    /// Equal stacks would fight for the same lines of the cache.
+    /// Shifts each stack a little: equal stacks would contend for the same cache lines.
     context::fcontext_t make(std::size_t i, void (*body)(context::transfer_t)) const {
         std::byte* const slot = begin_ + i * (page + stack_size);
         const std::size_t size = stack_size - 64 * (i % 16);
@@ -52,7 +52,7 @@ struct ring {
     std::vector<context::fcontext_t> contexts;
     std::size_t running = 0;
 
-    /// Jumps to the neighbour; returns when the other neighbour jumps here.
+    /// Jumps to the next context. Returns when the previous one jumps here.
     void turn() {
         const std::size_t self = running;
         running = self + 1 == contexts.size() ? 0 : self + 1;
@@ -74,7 +74,7 @@ figures yield(std::size_t contexts, const sizes& size) {
     const std::size_t laps = size.laps / contexts + 1;
     const stacks memory{contexts};
     ring r;
-    r.contexts.push_back(nullptr); // this one
+    r.contexts.push_back(nullptr); // the calling context
     for (std::size_t i = 1; i < contexts; ++i)
         r.contexts.push_back(memory.make(i, &turn_for_ever));
     r.turn();

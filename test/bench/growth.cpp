@@ -10,8 +10,8 @@
 namespace bench {
 namespace {
 
-// Small numbers of tasks are repeated until about so many were measured, after a round that warms
-// the pools.
+// A round of few tasks is repeated until about so many were measured. One round before warms the
+// pools.
 constexpr std::size_t tasks_measured = 100'000;
 
 /// `round(tasks)` returns the nanoseconds of its measured part.
@@ -37,7 +37,7 @@ double spawn_and_await_all(std::size_t tasks) {
     return watch.ns();
 }
 
-/// `collect` takes all out of orphans that have finished.
+/// `collect` takes out all orphans, which have finished.
 template <class F>
 double collect_orphans(std::size_t tasks, F collect) {
     miou::orphans<void> children;
@@ -106,7 +106,7 @@ double wake(std::size_t tasks) {
     return watch.ns();
 }
 
-/// Deadlines all over a millisecond, in no order.
+/// The deadlines are spread over a millisecond, in no particular order.
 double sleep(std::size_t tasks) {
     const stopwatch watch;
     std::vector<miou::promise<void>> sleepers;

@@ -1,4 +1,4 @@
-// Whether the operations of miou cost the same whatever the number of tasks.
+// Whether the cost of an operation of miou depends on the number of tasks.
 #pragma once
 
 #include "process.hpp"
@@ -12,7 +12,7 @@ namespace bench {
 
 struct growing_operation {
     std::string name;
-    /// Nanoseconds for each of so many tasks.
+    /// Nanoseconds for each task, when there are `tasks` of them.
     std::function<double(std::size_t tasks)> measure;
 };
 

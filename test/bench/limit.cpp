@@ -1,5 +1,5 @@
-// What a limit in time costs that does not expire, beside arming and disarming a timer, which is
-// the floor: the least that any limit must do.
+// The cost of a time limit that does not expire. The floor is what any limit must do: arm a timer
+// and disarm it.
 #include "measure.hpp"
 
 #include "miou_unix/detail/reactor.hpp"

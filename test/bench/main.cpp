@@ -1,5 +1,5 @@
-// Benchmarks: see --help. The machine is noisy, so that only medians of interleaved repetitions and
-// their ratios mean anything.
+// Benchmarks: see --help. Machines are noisy, so only medians of interleaved repetitions, and their
+// ratios, mean anything.
 #include "growth.hpp"
 #include "measure.hpp"
 #include "options.hpp"
@@ -22,7 +22,7 @@ struct contestant {
     measurements can_do;
 };
 
-/// All repetitions of one work, the runtimes in turn; adds its rows.
+/// Makes all repetitions of one work, with the runtimes in turn, and adds its rows.
 void run_work(const work& one, const std::vector<contestant>& contestants, const options& chosen,
               std::vector<row>& rows) {
     const std::size_t first = rows.size();

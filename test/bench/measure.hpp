@@ -7,7 +7,7 @@
 
 namespace bench {
 
-/// Processor time of the calling thread: who else wants the processor does not count.
+/// Processor time of the calling thread. Time in which others have the processor does not count.
 class stopwatch {
 public:
     double ns() const { return now() - start_; }
@@ -17,7 +17,7 @@ private:
     double start_ = now();
 };
 
-/// For what happens on several threads, or waits.
+/// For work that is done on several threads, or that waits.
 class wall_clock {
 public:
     double ns() const {
@@ -29,7 +29,7 @@ private:
     clock::time_point start_ = clock::now();
 };
 
-/// Of this process, in bytes.
+/// The memory of this process, in bytes.
 struct memory {
     double resident;
     double page_tables;
@@ -37,7 +37,7 @@ struct memory {
 memory memory_now();
 double peak_resident();
 
-/// 0 of nothing.
+/// 0 if there are no values.
 double median(std::vector<double> values);
 
 } // namespace bench

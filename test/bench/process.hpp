@@ -1,4 +1,4 @@
-// Measuring in a process of its own, so that runtimes find neither warm heaps nor each other's.
+// Measuring in a separate process, so that no runtime finds the warm heap of another one.
 #pragma once
 
 #include <functional>
@@ -8,8 +8,8 @@ namespace bench {
 
 using figures = std::vector<double>;
 
-/// Calls `measure` in a forked child and returns what it returned. Empty when the child died, which
-/// is reported on stderr.
+/// Calls `measure` in a forked child, and returns what it returned. If the child died, reports that
+/// on stderr, and returns nothing.
 figures in_child(const std::function<figures()>& measure);
 
 } // namespace bench

@@ -1,4 +1,4 @@
-// The works as the user names them, and who can do them.
+// The works by name, and the runtimes that can do them.
 #pragma once
 
 #include "options.hpp"
@@ -14,7 +14,7 @@ namespace bench {
 
 using measurement = std::function<figures(const sizes&)>;
 
-/// By the name of the work; a runtime need not have them all.
+/// By the name of the work. A runtime need not have all.
 using measurements = std::map<std::string, measurement>;
 
 measurements measurements_of_floor();

@@ -1,9 +1,9 @@
-// What is measured, written once for every runtime of fibers.
+// The works, written once for every runtime of fibers.
 //
 // A runtime R is a class of static functions:
 //   R::run(fn)             runs fn in a fiber, on this thread alone
-//   R::run_with_remote(fn) the same beside one further thread; fn(call) is given a function that
-//                          runs its argument in a fiber of that thread and waits for its end
+//   R::run_with_remote(fn) the same with one further thread; `call`, the argument of fn, runs its
+//                          own argument in a fiber of that thread, and waits for its end
 //   R::spawn(fn)           -> R::task, to be passed to R::join once
 //   R::yield()
 //   R::mutex, R::condition with wait(std::unique_lock&, predicate); R::notify_one, R::notify_all
@@ -66,7 +66,7 @@ figures spawn(const sizes& size) {
     return {ns / static_cast<double>(laps)};
 }
 
-/// Cold, then again with what the first time left in the heap and in the pools; peak memory.
+/// Cold, then warm, with the heap and the pools as the first time has left them; peak memory.
 template <class R>
 figures fan_out(const sizes& size) {
     const auto children = static_cast<double>(size.fan_out);
@@ -161,7 +161,7 @@ figures call(const sizes& size) {
     return {ns / static_cast<double>(laps) / 1000};
 }
 
-/// Per fiber: to spawn and park it, to wake and join it, its memory, its page tables.
+/// For each fiber: spawning and parking it, waking and joining it, its memory, its page tables.
 template <class R>
 figures parked(const sizes& size) {
     figures measured;

@@ -1,4 +1,4 @@
-// Waiting for a little while, longer each time.
+// Spinning for a short while, longer each time.
 
 #include "miou/backoff.hpp"
 

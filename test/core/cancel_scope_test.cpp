@@ -1,4 +1,4 @@
-// Limits on a piece of a task.
+// Limits on a part of a task.
 
 #include "support/counted.hpp"
 #include "support/domains.hpp"

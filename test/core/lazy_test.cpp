@@ -1,4 +1,4 @@
-// Values that are computed by the first task that needs them.
+// Values that the first task that needs them computes.
 
 #include "support/domains.hpp"
 #include "support/errors.hpp"

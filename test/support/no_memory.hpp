@@ -17,7 +17,7 @@ namespace no_memory {
 struct program {
     const char* name;
     int (*run)();
-    int value; // that it returns when it has enough memory
+    int value; // what it returns when it has enough memory
 };
 
 inline std::ostream& operator<<(std::ostream& out, const program& p) {

@@ -123,7 +123,7 @@ TEST(fairness, a_sleeper_is_late_by_few_turns_of_a_task_that_computes_for_long) 
         }
         over = true;
         miou::await_exn(busy);
-        // The reactor has yet to learn how long a turn takes.
+        // At the first one the domain does not know yet how long a turn takes.
         late.erase(late.begin());
         EXPECT_LE(*std::max_element(late.begin(), late.end()), 2);
     });

@@ -50,7 +50,7 @@ private:
     const ::pid_t pid_;
 };
 
-/// One process waits until another one blows this.
+/// One process blows it, and another one waits for that.
 class whistle {
 public:
     whistle()

@@ -23,7 +23,7 @@ using test::write_and_read;
 
 constexpr int crowd = 64;
 constexpr int turns = 100;
-// The reactor makes a few hundred reads between two polls of Asio. A turn may take several polls.
+// Far more than the reads of a few polls. A turn may take several polls.
 constexpr long most_for_a_turn = 2'000;
 
 /// Runs `one_turn` `turns` times while `crowd` tasks repeat `busy`. Returns how often they repeated

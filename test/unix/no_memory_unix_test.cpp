@@ -34,8 +34,8 @@ using test::anywhere;
 using test::at_least;
 using test::on_reactor;
 
-/// The sum of what two children return that wait for each other. If one fails it throws, and does
-/// not wait for the other.
+/// Two children wait for each other. Returns the sum of their values. If one fails, throws, and
+/// does not wait for the other.
 int sum_of(const miou::promise<int>& a, const miou::promise<int>& b) {
     miou::await_one({a, b}).value();
     return miou::await_exn(a) + miou::await_exn(b);

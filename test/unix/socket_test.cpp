@@ -357,8 +357,8 @@ TEST(read, many_tasks_on_one_descriptor_share_the_bytes) {
     });
 }
 
-// After a read that filled its buffer, the next read is tried at once. Each time that finds nothing
-// it is tried less often.
+// After a read that found something at once and filled its buffer, the next read is tried at once,
+// in the task.
 
 TEST(read, after_full_buffers_later_data_present_data_and_the_end_are_found) {
     static constexpr std::size_t full = 4;
@@ -389,9 +389,9 @@ TEST(read, after_full_buffers_later_data_present_data_and_the_end_are_found) {
     });
 }
 
-// When reads have often found data, the reactor tries a read itself before it passes it to Asio.
+// However many reads have found data, the next one may find none.
 
-/// Makes so many reads that find data that the domain expects the next one to find some.
+/// Makes many reads that find data.
 void read_with_luck(const miou_unix::file_descr& from, const miou_unix::file_descr& to) {
     for (int i = 0; i < 1'000; ++i)
         test::write_and_read({from, to});

@@ -1,4 +1,4 @@
-// Asio's callbacks, as its tutorial writes them.
+// A server with callbacks of Asio, as in Asio's tutorial.
 #include "servers.hpp"
 
 #include <boost/asio/io_context.hpp>

@@ -6,7 +6,7 @@
 
 namespace bench::echo {
 
-/// Throws the errno, naming `call`, if that has returned that it failed.
+/// Throws the errno, naming `call`, if `returned` says that the call has failed.
 template <class T>
 T checked(T returned, const char* call) {
     if (returned < 0)

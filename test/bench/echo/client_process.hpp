@@ -1,4 +1,4 @@
-// Clients in a process of their own.
+// Clients in a separate process.
 #pragma once
 
 #include "load.hpp"
@@ -10,16 +10,16 @@
 
 namespace bench::echo {
 
-/// `clients` on the last processor, with the descriptors of a whole process to themselves.
+/// `clients` on the last processor. They have the descriptors of a whole process to themselves.
 class client_process {
 public:
-    /// As the constructor of `clients`. Throws if it fails there.
+    /// Like the constructor of `clients`. Throws if that fails in the process.
     client_process(std::uint16_t port, std::size_t count, std::size_t size);
     ~client_process();
     client_process(const client_process&) = delete;
     client_process& operator=(const client_process&) = delete;
 
-    /// As that of `clients`. Throws if it fails there.
+    /// Like that of `clients`. Throws if that fails in the process.
     exchanged exchange(std::size_t messages);
 
 private:

@@ -1,4 +1,4 @@
-// What a server counts of itself, in memory that it shares with who measures it.
+// The counters of a server, in memory that it shares with the measuring process.
 #pragma once
 
 #include <atomic>
@@ -7,18 +7,18 @@
 namespace bench::echo {
 
 struct counters {
-    /// All by which the servers receive and send, wait, and arm what they wait for; see
-    /// system_calls.cpp. A tracer would see every one, but under it a server is so slow that its
-    /// clients have always answered before it looks: it makes fewer.
+    /// Those with which the servers receive, send, wait, and arm what they wait for; see
+    /// system_calls.cpp. A tracer would see every call, but would change their number: it makes a
+    /// server so slow that its clients have always answered before it looks.
     std::atomic<std::uint64_t> system_calls = 0;
-    /// Of the tasks that compute.
+    /// Those of the tasks that compute.
     std::atomic<std::uint64_t> yields = 0;
 };
 
-/// Of this process; null: it counts nothing.
+/// The counters of this process, or null: then it counts nothing.
 inline counters* counted = nullptr;
 
-/// By one thread: no atomic addition.
+/// Only one thread counts, so this needs no atomic addition.
 inline void count(std::atomic<std::uint64_t> counters::*what) noexcept {
     if (counted != nullptr)
         (counted->*what)

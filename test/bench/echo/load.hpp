@@ -21,8 +21,8 @@ public:
     clients(const clients&) = delete;
     clients& operator=(const clients&) = delete;
 
-    /// Each connection sends a message, waits for all of it, sends the next one, until about
-    /// `messages` have come back in all. Throws if a byte is wrong.
+    /// Each connection sends a message, waits until all of it has come back, and sends the next
+    /// one, until about `messages` have come back in total. Throws if a byte is wrong.
     exchanged exchange(std::size_t messages);
 
 private:

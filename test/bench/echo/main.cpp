@@ -1,4 +1,4 @@
-// The echo benchmark: see --help. Only ratios of one run mean anything.
+// The echo benchmark: see --help. Only ratios within one run mean anything.
 #include "../measure.hpp"
 #include "works.hpp"
 
@@ -43,7 +43,7 @@ constexpr std::size_t of_raw = 0, of_asio = 1, of_miou = 2;
 
 using repetitions = std::vector<double>;
 
-/// Median of the ratios within each repetition.
+/// The median of the ratios within each repetition.
 double ratio(const repetitions& measured, const repetitions& base) {
     std::vector<double> ratios;
     for (std::size_t i = 0; i < std::min(measured.size(), base.size()); ++i)
@@ -51,7 +51,7 @@ double ratio(const repetitions& measured, const repetitions& base) {
     return median(std::move(ratios));
 }
 
-/// "-" for what was not measured.
+/// "-" if it was not measured.
 std::string text_of(double value, const char* unit = "") {
     if (value == 0)
         return "-";

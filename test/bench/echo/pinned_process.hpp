@@ -21,7 +21,7 @@ inline unsigned last_processor() {
     return std::thread::hardware_concurrency() - 1;
 }
 
-/// The calling thread. A container may forbid it: then it shares one with others.
+/// Keeps the calling thread there. A container may forbid that: then it shares the processor.
 inline void run_on_processor(unsigned number) noexcept {
     ::cpu_set_t set;
     CPU_ZERO(&set);
@@ -29,10 +29,10 @@ inline void run_on_processor(unsigned number) noexcept {
     ::sched_setaffinity(0, sizeof set, &set);
 }
 
-/// Killed at the end, and with its parent.
+/// Killed when this is destroyed, and when the parent ends.
 class pinned_process {
 public:
-    /// Runs `body` in a fork of this process. What it throws is said of `who`.
+    /// Runs `body` in a fork of this process. A message about an exception of `body` names `who`.
     template <class Body>
     pinned_process(unsigned processor, const char* who, Body body)
         : id_{checked(::fork(), "fork")} {
@@ -48,7 +48,7 @@ public:
         ::_exit(EXIT_FAILURE);
     }
     ~pinned_process() {
-        ::kill(id_, SIGTERM); // profilers write what they have
+        ::kill(id_, SIGTERM); // SIGTERM, so that profilers can write their results
         ::waitpid(id_, nullptr, 0);
     }
     pinned_process(const pinned_process&) = delete;

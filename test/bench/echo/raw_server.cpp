@@ -17,7 +17,7 @@ namespace {
 struct connection {
     int epoll;
     int fd;
-    std::string unsent = {}; // while the peer does not read, nothing is read from it
+    std::string unsent = {}; // while there is some, nothing is read from the peer
     bool watches_output = false;
 };
 
@@ -38,7 +38,7 @@ void accept_all(int epoll, int listening) {
     }
 }
 
-/// False when the connection has ended.
+/// Returns false if the connection has ended.
 bool send_some(connection& to, const char* data, std::size_t size) {
     const ::ssize_t sent = ::send(to.fd, data, size, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN)
@@ -62,8 +62,8 @@ bool go_on(connection& with, unsigned events, std::vector<char>& buffer) {
             return got < 0 && errno == EAGAIN;
         if (!send_some(with, buffer.data(), static_cast<std::size_t>(got)))
             return false;
-        // A short read has drained the socket; but for the end of the stream, which has no edge of
-        // its own if it came with the data.
+        // A short read has drained the socket. But if the end of the stream came with the data, it
+        // has no edge of its own, and must be read, too.
         if (static_cast<std::size_t>(got) < buffer.size() && (events & EPOLLRDHUP) == 0)
             return true;
     }

@@ -1,4 +1,4 @@
-// A server in a process of its own, watched from outside.
+// A server in a separate process, watched from outside.
 #pragma once
 
 #include "counters.hpp"
@@ -10,21 +10,21 @@
 
 namespace bench::echo {
 
-/// Runs `what` on the first processor and is killed at the end; the calling thread is moved to the
-/// last one.
+/// Runs `what` on the first processor, until this is destroyed. Moves the calling thread to the
+/// last processor.
 class server_process {
 public:
     server_process(server* what, std::size_t buffer);
 
     std::uint16_t port() const noexcept { return port_; }
-    /// Processor time so far, in nanoseconds.
+    /// The processor time so far, in nanoseconds.
     double processor_ns() const;
     double resident_bytes() const;
     /// What it has counted so far.
     const counters& counted_so_far() const noexcept { return *counted_.here; }
 
 private:
-    /// In memory that both processes share.
+    /// Counters in memory that both processes share.
     struct shared_counters {
         shared_counters();
         ~shared_counters();

@@ -1,4 +1,4 @@
-// Stands before the functions of the C library.
+// Replaces functions of the C library, to count their system calls.
 #include "counters.hpp"
 
 #include <poll.h>

@@ -43,8 +43,8 @@ sessions make_sessions(const servers& of, std::size_t buffer, std::size_t connec
 
 constexpr std::size_t rounds = 6;
 
-/// Calls `turn` with each number below `count`, in each round from another one on: the machine
-/// changes from second to second, so what is compared takes short turns.
+/// Calls `turn` with each number below `count`. Each round begins with another number. The turns
+/// are short, because the machine changes from second to second.
 template <class Turn>
 void take_turns(std::size_t count, Turn turn) {
     for (std::size_t round = 0; round < rounds; ++round)
@@ -52,8 +52,8 @@ void take_turns(std::size_t count, Turn turn) {
             turn((round + i) % count);
 }
 
-/// Of what `measured` tells of each server, so much for each message; and the 99.9th percentile of
-/// the round trips in us.
+/// For each server: what `measured` has increased by, divided by the number of messages; and the
+/// 99.9th percentile of the round trips, in us.
 template <class Measured>
 std::vector<numbers> for_each_message(const sessions& all, std::size_t messages,
                                       Measured measured) {
@@ -90,7 +90,7 @@ std::vector<numbers> many_connections(const servers& of, double scale) {
     const sessions all = make_sessions(of, small_buffer, connections, small_message);
     std::vector<numbers> connected;
     for (const auto& each : all) {
-        each->asking.exchange(1); // each has been accepted and has had one message
+        each->asking.exchange(1); // accepts each connection, and serves one message on it
         connected.push_back({processor_us(each->serving) / connections,
                              each->serving.resident_bytes() / (1 << 20)});
     }
@@ -163,7 +163,7 @@ std::vector<work> catalogue() {
 std::vector<double> availability(double scale) {
     const server_process server{&serve_miou_while_computing, small_buffer};
     clients one{server.port(), 1, small_message};
-    one.exchange(1); // it has been accepted, and the task that serves it has begun
+    one.exchange(1); // so the connection is accepted, and its task has begun
     const std::atomic<std::uint64_t>& yields = server.counted_so_far().yields;
     std::vector<double> rounds_waited;
     for (std::size_t i = 0; i < scaled(300, scale); ++i) {
