@@ -16,8 +16,8 @@ namespace miou {
 class mutex {
 public:
     mutex() noexcept = default;
-    /// If somebody still waits for it, who would be lost, terminates the program with a message on
-    /// standard error.
+    /// Terminates the program, with a message on standard error, if somebody still waits for it:
+    /// the waiter would never wake.
     ~mutex() { waiters_.require_nobody_waits("mutex"); }
     mutex(const mutex&) = delete;
     mutex& operator=(const mutex&) = delete;

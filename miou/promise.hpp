@@ -29,9 +29,9 @@ namespace detail {
 template <class Range>
 using promised_t = typename std::remove_cvref_t<std::ranges::range_reference_t<Range>>::value_type;
 
-/// Destroys a user's handle. Any thread. If it is the last handle of a child that its parent, which
-/// destroys it, has neither awaited nor cancelled, cancels the child and waits for it: the child
-/// may hold references to its parent's locals. That breaks rule 1, unless an exception is in
+/// Destroys a user's handle. Any thread. When a parent destroys the last handle of a child that it
+/// has neither awaited nor cancelled, this cancels the child and waits for it, because the child
+/// may hold references to the parent's locals. That breaks rule 1, unless an exception is in
 /// flight.
 void release_handle(task& child) noexcept;
 } // namespace detail

@@ -74,9 +74,10 @@ signal_behavior signal_handle(F&& fn, boost::source_location site = BOOST_CURREN
 ///
 /// A function that is set in a task belongs to that task's run. It handles the signal until another
 /// behaviour is set or the run ends. The end of the run restores what was there before: the
-/// function of another run that still lasts, else the system's action. A task that passes another
-/// run's function withdraws its own run from the signal. A system's behaviour that a task sets
-/// outlasts the run, unless another run has a function for the signal.
+/// function of another run that still lasts, or else the system's action. A task that passes
+/// another run's function withdraws its own run from the signal. Another behaviour that a task sets
+/// (`signal_ignore`, for example) outlasts the run, unless another run has a function for the
+/// signal.
 ///
 /// A function that is set outside of tasks is kept for the next run, which begins with it. Until
 /// then the process does what it did. Setting another behaviour outside of tasks replaces it.

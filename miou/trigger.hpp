@@ -24,8 +24,8 @@ void require_that_caller_may_wait(const char* caller);
 class trigger {
 public:
     trigger() noexcept = default;
-    /// If somebody still awaits it, who would be lost, terminates the program with a message on
-    /// standard error.
+    /// Terminates the program, with a message on standard error, if somebody still awaits it: the
+    /// waiter would never wake.
     ~trigger();
 
     /// Whether nobody has signaled it and nobody awaits it.

@@ -31,7 +31,8 @@ struct scope {
 void open(scope& s, const char* caller);
 /// Closes `s`, in the task that has opened it. The innermost scope is closed first.
 void close(scope& s) noexcept;
-/// Makes every suspension inside of `s` throw from now on. On the domain of its task.
+/// Makes every suspension inside of `s` throw from now on. On the domain of its task, while it is
+/// open.
 void cancel(scope& s) noexcept;
 /// Whether a `cancelled` that leaves `s` is its own: `s` was cancelled, and no cancellation around
 /// it is due.

@@ -114,7 +114,7 @@ private:
     [[maybe_unused]] unsigned valgrind_id_ = 0;
 };
 
-// --- The switch, in line where tasks suspend -----------------------------------------------------
+// --- The switch, inlined where tasks suspend -----------------------------------------------------
 //
 // Three steps, always in this order:
 //   leave   on the old fiber: saves its exceptions, tells the sanitizers;

@@ -43,8 +43,8 @@ struct hook_entry {
     bool removed = false; // unlinked at the next step
 };
 
-/// The scheduler of one domain. Only the domain's own thread uses it, except where "any thread" is
-/// said.
+/// The scheduler of one domain. Only the domain's own thread uses it, except where "any thread" or
+/// "any domain" is written.
 ///
 /// Fibers switch to each other directly: a task that parks takes the next one from the run queue
 /// and switches to its fiber. Control returns to `run`, the loop on the thread's own stack, only
@@ -239,7 +239,7 @@ public:
 
     /// The number by which a mutex knows its owner: even, unique in the process, never reused.
     identity identity_of(const task& t) const noexcept { return run_.identity_base + (t.uid << 1); }
-    /// `this_identity`, in line.
+    /// `this_identity`, inline.
     static identity identity_of_caller() noexcept {
         if (const scheduler* const here = current_or_null()) [[likely]]
             return here->identity_of(*here->running_);
@@ -291,7 +291,7 @@ private:
     fiber loop_; // the context of `run`
     fiber_supply fibers_;
     task* starting_ = nullptr;   // the new task for the fiber that is switched to
-    bool woken_by_mail_ = false; // the last time: spin before the next sleep
+    bool woken_by_mail_ = false; // so it spins before the next sleep
     block_pool blocks_;
     // All tasks of the domain share it. Domains do not, because they would contend for its count.
     const std::exception_ptr cancellation_ = std::make_exception_ptr(cancelled{});
@@ -316,7 +316,7 @@ private:
     inbox inbox_;
 };
 
-// --- The path of every switch, in line where tasks suspend ---------------------------------------
+// --- The path of every switch, inlined where tasks suspend ---------------------------------------
 
 [[gnu::always_inline]] inline bool scheduler::loop_is_due() noexcept {
     if (--poll_countdown_ == 0) [[unlikely]]
@@ -329,8 +329,8 @@ private:
     mail* m = urgent_.pop();
     if (m == nullptr)
         m = ready_.pop();
-    // When many tasks wake one after another, none is in the cache. So each step prefetches for the
-    // next ones: the third task of the queue, the fiber of the second, the frames of the first.
+    // When many tasks wake one after another, none is in the cache. So each step prefetches the
+    // third task of the queue, the fiber of the second, and the frames of the first.
     if (mail* const first = ready_.front(); first != nullptr && first->next != nullptr) {
         mail* const second = first->next;
         prefetch_lines<1>(second->next);
