@@ -110,7 +110,7 @@ public:
     bool watched = false; // its end wakes the parent
     bool cancel_sent = false;
     bool shielded = false;        // spawned while its parent was uncancellable
-    orphanage* orphans = nullptr; // those that it belongs to
+    orphanage* orphans = nullptr; // those that keep it
     list_hook sibling;            // in parent->children
     list_hook orphan;             // in one of the lists of `orphans`
     using sibling_list =
@@ -181,7 +181,7 @@ private:
         // This is the only reference, so nobody can add another. No atomic write is needed.
         if (before == what)
             return delete this;
-        // Only a late cancellation is left. The scheduler that will read it must not run the
+        // Then only a late cancellation is left. The scheduler that will read it must not run the
         // destructor of the user's value, which may suspend. So the value goes now.
         if (before == what + in_mail)
             drop_outcome();
