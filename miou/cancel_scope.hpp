@@ -51,10 +51,10 @@ public:
         const at_end close{[this] { detail::close(scope_); }};
         return detail::run_inside(scope_, std::forward<F>(fn));
     }
-    /// See `cancel_scope::cancel`. Only on the domain of the task that runs it, and only while that
-    /// task lives. Has no effect before `run` and after it.
+    /// See `cancel_scope::cancel`. Only on the domain of the task that runs it. Has no effect
+    /// before `run` and after it.
     void cancel() noexcept {
-        if (scope_.of != nullptr)
+        if (scope_.is_open)
             detail::cancel(scope_);
     }
 

@@ -20,9 +20,10 @@ struct scope {
     scope& operator=(const scope&) = delete;
 
     scope* outer = nullptr;
-    task* of = nullptr;        // null before it is opened
+    task* of = nullptr;        // null before it is opened; stays when it is closed
     unsigned exceptions = 0;   // in flight when it was opened
     std::uint16_t shields = 0; // raised when it was opened
+    bool is_open = false;
     bool cancelled = false;
 };
 

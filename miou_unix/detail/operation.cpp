@@ -35,27 +35,32 @@ bool operation::withdraw() noexcept {
     return false;
 }
 
-bool operation::take(bool is_likely) noexcept {
+bool operation::attempt() noexcept {
+    if (f_.is_closed() || !attempt_on(f_, here_.number()))
+        return false;
+    home_.complete(*this);
+    return true;
+}
+
+void operation::start() noexcept {
     try {
-        if (f_.is_closed()) {
-            error_ = asio::error::operation_aborted;
-        } else if (!is_likely || !attempt(f_, here_.number())) {
+        if (!f_.is_closed()) {
             // `here_` lives: if another thread closes `f_` from now on, only this thread releases
             // it.
-            start(here_, handler{this});
-            return false;
+            start_on(here_, handler{this});
+            return;
         }
+        error_ = asio::error::operation_aborted;
     } catch (...) {
         failure_ = std::current_exception();
     }
     home_.complete(*this);
-    return is_likely;
 }
 
 void operation::handle(const boost::system::error_code& error, std::size_t transferred) noexcept {
     // The cancellation of another task has aborted all that is pending on the descriptor.
     if (error == asio::error::operation_aborted && !was_cancelled_ && !f_.is_closed())
-        return static_cast<void>(take(false));
+        return start();
     error_ = error;
     transferred_ = transferred;
     home_.complete(*this);

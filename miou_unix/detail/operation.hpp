@@ -49,15 +49,15 @@ protected:
 
     /// Makes the call on `f`, whose number is `fd`, instead of Asio. Returns false if it would
     /// block.
-    virtual bool attempt(const descriptor_state& /*f*/, int /*fd*/) noexcept { return false; }
-    /// For `attempt`.
+    virtual bool attempt_on(const descriptor_state& /*f*/, int /*fd*/) noexcept { return false; }
+    /// For `attempt_on`.
     void set_result(int error, std::size_t transferred) noexcept {
         error_ = {error, boost::system::system_category()};
         transferred_ = transferred;
     }
 
     /// Starts Asio's operation on `here`, with `completion` as its handler.
-    virtual void start(registration& here, handler completion) = 0;
+    virtual void start_on(registration& here, handler completion) = 0;
 
 private:
     operation(descriptor_state& f, registration& here, const char* caller) noexcept
@@ -68,7 +68,8 @@ private:
         , caller_{caller} {}
 
     bool withdraw() noexcept;
-    bool take(bool is_likely) noexcept override;
+    bool attempt() noexcept final;
+    void start() noexcept final;
     void handle(const boost::system::error_code& error, std::size_t transferred) noexcept;
 
     descriptor_state& f_;

@@ -29,6 +29,9 @@ constexpr std::size_t most_in_a_poll = 32;
 // So many tasks that wait for turns, or that handlers wake in a poll, are a crowd.
 constexpr std::size_t crowd = 8;
 
+// Without a crowd, Asio is asked for more than one handler at every so many polls.
+constexpr unsigned polls_between_crowd_checks = 8;
+
 constexpr auto emit_again_after = std::chrono::milliseconds{1};
 
 } // namespace
@@ -112,9 +115,9 @@ void reactor::poll(bool block) {
 /// Asio needs one more system call to find that it has no more handlers. So it is asked while there
 /// is a crowd, and otherwise only now and then.
 bool reactor::crowd_is_likely() noexcept {
-    if (!crowded_ && ++polls_for_one_handler_ < crowd)
+    if (!crowded_ && ++polls_since_crowd_check_ < polls_between_crowd_checks)
         return false;
-    polls_for_one_handler_ = 0;
+    polls_since_crowd_check_ = 0;
     return true;
 }
 
@@ -159,7 +162,9 @@ void reactor::take_turns(std::size_t most) noexcept {
             if (const auto third = std::next(second); third != turns_.end())
                 third->prefetch();
         }
-        is_likely = first.take(is_likely);
+        is_likely = is_likely && first.attempt();
+        if (!is_likely)
+            first.start();
     }
 }
 

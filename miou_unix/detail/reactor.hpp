@@ -44,9 +44,11 @@ public:
     turn(const turn&) = delete;
     turn& operator=(const turn&) = delete;
 
-    /// Called when the turn has come: starts what the task waits for. If success is likely, first
-    /// tries it at once. Returns whether success is likely for the next turn.
-    virtual bool take(bool is_likely) noexcept = 0;
+    /// The turn has come, and success is likely: tries what the task waits for, without Asio.
+    /// Returns false if that would block; then `start` follows.
+    virtual bool attempt() noexcept = 0;
+    /// The turn has come: starts what the task waits for.
+    virtual void start() noexcept = 0;
 
     /// With many tasks, nothing of a task is in the cache when its turn comes. These two functions
     /// fetch it: the turn itself two turns ahead, what it refers to one turn ahead.
@@ -200,9 +202,9 @@ private:
     boost::intrusive::list<turn> turns_;     // the first has waited longest
     boost::intrusive::list<turn> completed_; // empty outside of `poll`
     bool is_polling_ = false;
-    std::size_t wakeups_ = 0;            // of tasks, by handlers, since the beginning
-    bool crowded_ = false;               // the handlers of the last poll woke many tasks
-    unsigned polls_for_one_handler_ = 0; // since the last poll that ran all handlers
+    std::size_t wakeups_ = 0;              // of tasks, by handlers, since the beginning
+    bool crowded_ = false;                 // the handlers of the last poll woke many tasks
+    unsigned polls_since_crowd_check_ = 0; // since the last poll that ran all handlers
     boost::intrusive::list<cancelled_call, boost::intrusive::constant_time_size<false>> cancelled_;
     asio::steady_timer emit_timer_;
     bool will_emit_again_ = false;

@@ -151,20 +151,20 @@ public:
         , into_{into} {}
 
 private:
-    bool attempt(const descriptor_state& f, int fd) noexcept override {
+    bool attempt_on(const descriptor_state& f, int fd) noexcept override {
         const ::ssize_t got = read_once(f, fd, into_);
         if (got < 0 && (would_block(errno) || errno == EINTR))
             return false;
         set_result(got < 0 ? errno : 0, static_cast<std::size_t>(std::max<::ssize_t>(got, 0)));
         return true;
     }
-    void start(registration& here, handler completion) override {
-        here.with_view([&](auto& from) { start(from, completion); });
+    void start_on(registration& here, handler completion) override {
+        here.with_view([&](auto& from) { receive(from, completion); });
     }
-    void start(asio_descriptor& from, handler completion) {
+    void receive(asio_descriptor& from, handler completion) {
         from.async_read_some(into_, completion);
     }
-    void start(asio_socket& from, handler completion) { from.async_receive(into_, completion); }
+    void receive(asio_socket& from, handler completion) { from.async_receive(into_, completion); }
 
     const Buffers& into_;
 };

@@ -30,7 +30,7 @@ public:
         , what_{what} {}
 
 private:
-    void start(registration& here, handler completion) override {
+    void start_on(registration& here, handler completion) override {
         here.with_view([&](auto& view) {
             view.async_wait(asio_name_of<std::remove_reference_t<decltype(view)>>(what_),
                             completion);

@@ -477,4 +477,24 @@ TEST(cancel_scope, a_hundred_thousand_can_be_cancelled_at_once) {
     });
 }
 
+TEST(local_cancel_scope, ends_what_runs_in_it) {
+    in_run([] {
+        miou::local_cancel_scope scope;
+        scope.cancel(); // not yet
+        const auto waiting = miou::async([&] { return scope.run(test::forever); });
+        miou::yield();
+        scope.cancel();
+        EXPECT_FALSE(miou::await_exn(waiting));
+    });
+}
+
+TEST(local_cancel_scope, a_cancellation_after_its_task_has_ended_does_nothing) {
+    in_run([] {
+        miou::local_cancel_scope scope;
+        EXPECT_TRUE(miou::await_exn(miou::async([&] { return scope.run([] {}); })));
+        scope.cancel();
+        EXPECT_FALSE(is_interrupted());
+    });
+}
+
 } // namespace

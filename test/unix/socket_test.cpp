@@ -389,68 +389,81 @@ TEST(read, after_full_buffers_later_data_present_data_and_the_end_are_found) {
     });
 }
 
-// However many reads have found data, the next one may find none.
+// In a crowd of reads, the reactor tries each read itself before it asks Asio.
 
-/// Makes many reads that find data.
-void read_with_luck(const miou_unix::file_descr& from, const miou_unix::file_descr& to) {
-    for (int i = 0; i < 1'000; ++i)
-        test::write_and_read({from, to});
+/// Calls `fn` while many tasks read what they have written.
+template <class F>
+void in_a_crowd_of_reads(F fn) {
+    bool over = false;
+    std::vector<miou::promise<void>> crowd;
+    for (int i = 0; i < 16; ++i)
+        crowd.push_back(miou::async([&over] {
+            for (const auto ends = test::socket_pair(); !over;)
+                test::write_and_read(ends);
+        }));
+    fn();
+    over = true;
+    for (const auto& each : crowd)
+        miou::await_exn(each);
 }
 
-TEST(read, waits_although_many_before_it_found_data) {
+TEST(read_in_a_crowd, waits_for_data) {
     miou_unix::run({.domains = domains()}, [] {
-        for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
-            read_with_luck(from, to);
-            for (int i = 0; i < 100; ++i) {
-                const auto writer = test::anywhere([f = to] {
-                    miou_unix::sleep(1e-4);
-                    miou_unix::write(f, "abc");
-                });
-                std::array<char, 8> buffer;
-                EXPECT_EQ(miou_unix::read(from, buffer), 3u);
-                miou::await_exn(writer);
+        for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()})
+            in_a_crowd_of_reads([f = from, t = to] {
+                for (int i = 0; i < 100; ++i) {
+                    const auto writer = test::anywhere([t] {
+                        miou_unix::sleep(1e-4);
+                        miou_unix::write(t, "abc");
+                    });
+                    std::array<char, 8> buffer;
+                    EXPECT_EQ(miou_unix::read(f, buffer), 3u);
+                    miou::await_exn(writer);
+                }
+            });
+    });
+}
+
+TEST(read_in_a_crowd, finds_the_end) {
+    miou_unix::run({.domains = domains()}, [] {
+        for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()})
+            in_a_crowd_of_reads([f = from, t = to] {
+                test::write_and_read({f, t});
+                miou_unix::close(t);
+                char two[2];
+                for (int i = 0; i < 3; ++i)
+                    EXPECT_EQ(miou_unix::read(f, two), 0u);
+            });
+    });
+}
+
+TEST(read_in_a_crowd, reports_a_reset) {
+    miou_unix::run({.domains = domains()}, [] {
+        in_a_crowd_of_reads([] {
+            for (int i = 0; i < 10; ++i) {
+                const auto [client, server] = test::tcp_pair();
+                test::write_and_read({server, client});
+                test::reset(client);
+                char two[2];
+                EXPECT_EQ(error_of([&, f = server] { static_cast<void>(miou_unix::read(f, two)); }),
+                          errc::connection_reset);
             }
-        }
+        });
     });
 }
 
-TEST(read, finds_the_end_after_many_that_found_data) {
+TEST(read_in_a_crowd, fills_pieces_in_order) {
     miou_unix::run({.domains = domains()}, [] {
-        for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
-            read_with_luck(from, to);
-            miou_unix::close(to);
-            char two[2];
-            for (int i = 0; i < 3; ++i)
-                EXPECT_EQ(miou_unix::read(from, two), 0u);
-        }
-    });
-}
-
-TEST(read, reports_a_reset_after_many_that_found_data) {
-    miou_unix::run({.domains = domains()}, [] {
-        for (int i = 0; i < 10; ++i) {
-            const auto [client, server] = test::tcp_pair();
-            read_with_luck(server, client);
-            test::reset(client);
-            char two[2];
-            EXPECT_EQ(error_of([&, f = server] { static_cast<void>(miou_unix::read(f, two)); }),
-                      errc::connection_reset);
-        }
-    });
-}
-
-TEST(read, fills_pieces_in_order_after_many_that_found_data) {
-    miou_unix::run({.domains = domains()}, [] {
-        for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()}) {
-            read_with_luck(from, to);
-            miou_unix::write(to, "abcd");
-            char one[1], three[3], rest[9];
-            EXPECT_EQ(miou_unix::read(from, std::array{boost::asio::buffer(one),
-                                                       boost::asio::buffer(three),
-                                                       boost::asio::buffer(rest)}),
-                      4u);
-            EXPECT_EQ(std::string(one, 1) + std::string(three, 3), "abcd");
-        }
+        for (const auto& [from, to] : {test::pipe(), test::socket_pair(), test::tcp_pair()})
+            in_a_crowd_of_reads([f = from, t = to] {
+                miou_unix::write(t, "abcd");
+                char one[1], three[3], rest[9];
+                EXPECT_EQ(miou_unix::read(f, std::array{boost::asio::buffer(one),
+                                                        boost::asio::buffer(three),
+                                                        boost::asio::buffer(rest)}),
+                          4u);
+                EXPECT_EQ(std::string(one, 1) + std::string(three, 3), "abcd");
+            });
     });
 }
 

@@ -60,12 +60,14 @@ void open(scope& s, const char* caller) {
     s.exceptions = here.exceptions_in_flight();
     s.shields = self.shields;
     s.outer = std::exchange(self.scopes, &s);
+    s.is_open = true;
 }
 
 void close(scope& s) noexcept {
     task& self = *s.of;
     assert(&self == &self.home->running_task());
-    assert(self.scopes == &s && self.shields == s.shields);
+    assert(s.is_open && self.scopes == &s && self.shields == s.shields);
+    s.is_open = false;
     self.scopes = s.outer;
     if (!s.cancelled)
         return;
@@ -75,7 +77,7 @@ void close(scope& s) noexcept {
 }
 
 void cancel(scope& s) noexcept {
-    assert(s.of->home->is_here());
+    assert(s.is_open && s.of->home->is_here());
     s.cancelled = true;
     s.of->interrupted = true;
     interrupt(*s.of->home, *s.of);

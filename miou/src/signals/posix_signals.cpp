@@ -139,33 +139,30 @@ public:
         const struct sigaction now = current_action(number);
         signal_record& at = signals_[number];
         auto mine = at.of(dom0);
-        // Setting another run's function withdraws our own claim.
-        const bool as_function =
-            wanted.is_handle() && (wanted.run() == 0 || wanted.run() == identity_of(dom0));
-        const bool as_action = !wanted.is_handle() && at.is_in_force_beside(dom0);
-        if (as_function)
+        const claim::kind is = kind_for(wanted, at, dom0);
+        if (is == claim::kind::function)
             start();
-        if ((as_function || as_action) && mine == at.made.end())
+        if (is != claim::kind::withdrawn && mine == at.made.end())
             mine = at.made.insert(mine, claim{&dom0}); // the last that may fail
 
         claim* const had_it = at.in_force();
         signal_behavior previous = behavior_of(had_it, now);
         if (had_it == nullptr)
             at.before = now;
-        if (as_function || as_action)
+        if (is != claim::kind::withdrawn)
             at.made.splice(at.made.end(), at.made, mine);
         else if (!wanted.is_handle())
             at.before = wanted.action();
         if (mine != at.made.end()) {
-            mine->is = as_function ? claim::kind::function
-                       : as_action ? claim::kind::action
-                                   : claim::kind::withdrawn;
+            mine->is = is;
             mine->action = wanted.action();
         }
         apply(number);
         credit_deliveries(number, had_it);
-        if (mine != at.made.end() && (as_function || mine->owed == 0))
-            dropped = std::exchange(mine->fn, as_function ? wanted.fn() : nullptr);
+        if (is == claim::kind::function)
+            dropped = std::exchange(mine->fn, wanted.fn());
+        else if (mine != at.made.end() && mine->owed == 0)
+            dropped = std::exchange(mine->fn, nullptr);
         return previous;
     }
 
@@ -262,6 +259,15 @@ private:
 
     static identity identity_of(const scheduler& dom0) noexcept {
         return dom0.run_of().identity_base;
+    }
+
+    /// What the claim of this run becomes.
+    static claim::kind kind_for(const signal_behavior& wanted, const signal_record& at,
+                                const scheduler& dom0) noexcept {
+        if (!wanted.is_handle())
+            return at.is_in_force_beside(dom0) ? claim::kind::action : claim::kind::withdrawn;
+        const bool is_of_other_run = wanted.run() != 0 && wanted.run() != identity_of(dom0);
+        return is_of_other_run ? claim::kind::withdrawn : claim::kind::function;
     }
 
     static bool is_function(const claim* one) noexcept {

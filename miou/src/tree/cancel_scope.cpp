@@ -16,7 +16,7 @@ void cancel_scope::open() {
                                        memory_order_acquire))
         return;
     state_.store(state::cancelled, detail::memory_order_relaxed);
-    detail::cancel(scope_);
+    arrive();
 }
 
 void cancel_scope::cancel() noexcept {
@@ -45,8 +45,7 @@ void cancel_scope::close() noexcept {
     state seen = state::opened;
     if (!state_.compare_exchange_strong(seen, state::closed, memory_order_acq_rel,
                                         memory_order_acquire)) {
-        if (!scope_.cancelled) // the mail is on its way, and refers to this
-            home_->wait_uncancellably(arrived_);
+        home_->wait_uncancellably(arrived_); // a mail that is on its way refers to this
         state_.store(state::closed, detail::memory_order_relaxed);
     }
     detail::close(scope_);
