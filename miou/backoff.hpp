@@ -1,15 +1,6 @@
 // Spinning for a short while, longer each time.
 #pragma once
 
-#include "miou/detail/atomic.hpp"
-
-#include <algorithm>
-#include <cstdint>
-#include <functional>
-#include <random>
-#include <stdexcept>
-#include <thread>
-
 namespace miou {
 
 /// The bounds of a `backoff`, as logarithms of a number of spins.
@@ -28,24 +19,11 @@ public:
 
     /// Throws `std::invalid_argument` unless 0 <= lower_wait_log <= upper_wait_log <=
     /// max_wait_log. Without options it is OCaml's `Backoff.default`.
-    explicit backoff(backoff_options bounds = {})
-        : bounds_{bounds}
-        , wait_log_{bounds.lower_wait_log} {
-        if (bounds.lower_wait_log < 0 || bounds.lower_wait_log > bounds.upper_wait_log ||
-            bounds.upper_wait_log > max_wait_log)
-            throw std::invalid_argument{
-                "miou::backoff: not 0 <= lower_wait_log <= upper_wait_log <= max_wait_log"};
-    }
+    explicit backoff(backoff_options bounds = {});
 
     /// Spins a random number of times, 1 to 2^get_wait_log(). Returns the backoff for the next try,
     /// which may spin twice as long, up to the upper bound. Any thread. Does not suspend.
-    [[nodiscard]] backoff once() const noexcept {
-        for (std::uint32_t left = draw(); left > 0; --left)
-            detail::cpu_relax();
-        backoff next = *this;
-        next.wait_log_ = std::min(wait_log_ + 1, bounds_.upper_wait_log);
-        return next;
-    }
+    [[nodiscard]] backoff once() const noexcept;
 
     /// The backoff as it was at first.
     [[nodiscard]] backoff reset() const noexcept {
@@ -58,16 +36,6 @@ public:
     int get_wait_log() const noexcept { return wait_log_; }
 
 private:
-    std::uint32_t draw() const noexcept {
-        // With one processor, the other thread makes no progress while this one spins.
-        static const bool alone = std::thread::hardware_concurrency() == 1;
-        // Not from the `g` of a run, because a program does not see how long threads spin.
-        thread_local std::minstd_rand random{
-            static_cast<std::uint32_t>(std::hash<std::thread::id>{}(std::this_thread::get_id()))};
-        const auto mask = (std::uint32_t{1} << wait_log_) - 1;
-        return 1 + (alone ? 0 : static_cast<std::uint32_t>(random()) & mask);
-    }
-
     backoff_options bounds_;
     int wait_log_;
 };

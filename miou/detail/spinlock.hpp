@@ -3,7 +3,7 @@
 
 #include "miou/detail/atomic.hpp"
 
-#include <thread>
+#include <sched.h>
 
 namespace miou::detail {
 
@@ -15,7 +15,7 @@ public:
             if (spins < 64)
                 cpu_relax();
             else
-                std::this_thread::yield();
+                ::sched_yield();
     }
     void unlock() noexcept { held_.store(false, memory_order_release); }
 
