@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou/at_end.hpp"
+#include "miou/config.hpp"
 #include "miou/detail/atomic.hpp"
 #include "miou/detail/inbox.hpp"
 #include "miou/detail/scope.hpp"
@@ -68,7 +69,7 @@ private:
 ///     miou::cancel_scope limit;
 ///     if (const auto got = limit.run([&] { return answer.await_exn(); })) // a computation
 ///         use(*got); // otherwise somebody has called limit.cancel()
-class cancel_scope {
+class MIOU_API cancel_scope {
 public:
     cancel_scope() noexcept = default;
     cancel_scope(const cancel_scope&) = delete;

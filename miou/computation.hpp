@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou/cancel_scope.hpp"
+#include "miou/config.hpp"
 #include "miou/detail/identity.hpp"
 #include "miou/detail/spinlock.hpp"
 #include "miou/result.hpp"
@@ -30,7 +31,7 @@ struct attachment {
 };
 
 /// The untyped half of a computation: running, then complete for ever.
-class completion {
+class MIOU_API completion {
 public:
     /// If the computation is still running, runs `store` under the guard, completes it, signals the
     /// attached triggers, and returns true.
@@ -76,7 +77,7 @@ private:
 
 /// While it lives, the completion of a computation cancels a scope. When it is destroyed, the scope
 /// must have ended, but still live.
-class cancel_on_completion final : wakeable {
+class MIOU_API cancel_on_completion final : wakeable {
 public:
     cancel_on_completion(completion& of, cancel_scope& scope) noexcept;
     ~cancel_on_completion();

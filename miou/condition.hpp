@@ -1,12 +1,13 @@
 // Waiting for a condition that a mutex protects.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/mutex.hpp"
 
 namespace miou {
 
 /// A condition variable for tasks, on any domains, and plain threads. OCaml: `Miou.Condition.t`.
-class condition {
+class MIOU_API condition {
 public:
     condition() noexcept = default;
     /// Like that of a mutex.

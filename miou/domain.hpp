@@ -1,6 +1,7 @@
 // The domains of a run.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/events.hpp"
 
 #include <cstddef>
@@ -10,10 +11,10 @@
 namespace miou::domain {
 
 /// The domain that the running task lives on; 0 is dom0, the thread that called `run`.
-domain_uid self();
+MIOU_API domain_uid self();
 /// The number of domains that `call` may use: all but dom0.
-std::size_t available();
+MIOU_API std::size_t available();
 /// The domains that `call` may use: all but dom0.
-std::vector<domain_uid> all();
+MIOU_API std::vector<domain_uid> all();
 
 } // namespace miou::domain

@@ -1,6 +1,8 @@
 // For implementers of systems: which domain this is, and whether the caller is a task.
 #pragma once
 
+#include "miou/config.hpp"
+
 namespace miou {
 
 namespace detail {
@@ -8,7 +10,7 @@ class scheduler;
 /// The scheduler of the calling thread, or null. Tasks never migrate, so a compiler may keep its
 /// value or its address over a suspension. `initial-exec`, because it is read at every call:
 /// reading it needs no function call, even in position-independent code.
-extern constinit thread_local scheduler* this_scheduler [[gnu::tls_model("initial-exec")]];
+MIOU_API extern constinit thread_local scheduler* this_scheduler [[gnu::tls_model("initial-exec")]];
 } // namespace detail
 
 /// An address that names the calling thread's domain among those of all living runs. Null on a
@@ -20,6 +22,6 @@ inline const void* domain_key() noexcept {
 
 /// Throws `outside_of_task`, naming `caller`, unless a task calls it: on a plain thread, and in a
 /// hook or a `select`, which cannot suspend. Any thread.
-void require_task(const char* caller);
+MIOU_API void require_task(const char* caller);
 
 } // namespace miou

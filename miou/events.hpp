@@ -2,6 +2,7 @@
 // suspension points.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/detail/suspension.hpp"
 #include "miou/uid.hpp"
 #include "miou/unique_function.hpp"
@@ -15,7 +16,7 @@ namespace miou {
 class syscall;
 
 /// Resumes a suspension point when `select` returns it. OCaml: `Miou.signal`.
-class signal {
+class MIOU_API signal {
 public:
     /// Throws `std::invalid_argument` on another domain than that of the task that made the
     /// syscall. Making a signal resumes nobody: returning it from `select` does.

@@ -1,6 +1,7 @@
 // Functions that run at every scheduling step of a domain.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/unique_function.hpp"
 
 #include <memory>
@@ -12,7 +13,7 @@ struct hook_entry;
 
 /// A handle on a hook. Destroying it leaves the hook in place until the run ends. OCaml:
 /// `Miou.Hook.t`.
-class hook {
+class MIOU_API hook {
 public:
     /// Makes `fn` run at each scheduling step of the running task's domain, outside of any task. It
     /// may signal triggers, but not spawn, await or lock. Hooks run newest first. A hook that

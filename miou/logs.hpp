@@ -1,6 +1,7 @@
 // Where miou reports errors that it cannot throw.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/unique_function.hpp"
 
 #include <initializer_list>
@@ -18,12 +19,12 @@ using sink = unique_function<void(level, std::string_view)>;
 
 /// Replaces the sink. An empty one restores the default, which writes to stderr the lines up to the
 /// level `MIOU_LOGS` (`error`, `warning`, `info` or `debug`; `warning` by default). Any thread.
-void set_sink(sink replacement);
+MIOU_API void set_sink(sink replacement);
 
 /// Writes one line. Any thread. Never throws: a sink that throws loses its line.
-void write(level at, std::string_view line) noexcept;
+MIOU_API void write(level at, std::string_view line) noexcept;
 /// The same for one line made of `pieces`. If there is no memory for it, writes its first 1,024
 /// characters.
-void write(level at, std::initializer_list<std::string_view> pieces) noexcept;
+MIOU_API void write(level at, std::initializer_list<std::string_view> pieces) noexcept;
 
 } // namespace miou::logs

@@ -1,6 +1,7 @@
 // Mutual exclusion between tasks, on any domains, and plain threads.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/detail/wait_list.hpp"
 #include "miou/domain_key.hpp"
 
@@ -13,7 +14,7 @@ namespace miou {
 /// A mutex that parks only the waiting task, and is handed over in order of arrival. Works with
 /// `std::scoped_lock` and `std::unique_lock`. Every task and every plain thread may use it; a plain
 /// thread blocks. OCaml: `Miou.Mutex.t`.
-class mutex {
+class MIOU_API mutex {
 public:
     mutex() noexcept = default;
     /// Terminates the program, with a message on standard error, if somebody still waits for it:

@@ -1,6 +1,7 @@
 // Resources that a task must give back.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/detail/resource.hpp"
 
 #include <functional>
@@ -18,7 +19,7 @@ namespace miou {
 ///
 /// Every member function but the constructor needs a running task (`outside_of_task`), and throws
 /// `std::invalid_argument` when this was moved from. None suspends. OCaml: `Miou.Ownership.t`.
-class ownership {
+class MIOU_API ownership {
 public:
     /// A new resource that nobody owns yet. `finally(value)` runs at most once, on the domain of
     /// the owner.

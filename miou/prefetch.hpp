@@ -12,8 +12,8 @@ namespace miou {
 /// Always inlined: gcc takes a call to it for one without effect.
 template <int Lines>
 [[gnu::always_inline]] inline void prefetch_lines(std::uintptr_t address) noexcept {
-    for (int line = 0; line < Lines; ++line)
-        __builtin_prefetch(reinterpret_cast<const void*>(address + std::uintptr_t{64} * line));
+    for (std::uintptr_t line = 0; line < Lines; ++line)
+        __builtin_prefetch(reinterpret_cast<const void*>(address + 64 * line));
 }
 
 /// The same for a pointer.

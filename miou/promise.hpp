@@ -1,6 +1,7 @@
 // Tasks: spawning, awaiting, cancelling.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/detail/typed_task.hpp"
 #include "miou/errors.hpp"
 #include "miou/events.hpp"
@@ -33,7 +34,7 @@ using promised_t = typename std::remove_cvref_t<std::ranges::range_reference_t<R
 /// has neither awaited nor cancelled, this cancels the child and waits for it, because the child
 /// may hold references to the parent's locals. That breaks rule 1, unless an exception is in
 /// flight.
-void release_handle(task& child) noexcept;
+MIOU_API void release_handle(task& child) noexcept;
 } // namespace detail
 
 /// A handle on a task, which the task that spawned it must await or cancel. Copies name the same
@@ -109,17 +110,19 @@ namespace detail {
 
 struct orphanage;
 /// The non-template halves of the functions below. `orphans` may be null.
-void check_async(const async_options& options, orphanage* orphans);
-scheduler& check_call(const call_options& options, orphanage* orphans);
-void start(task& made, scheduler* home, std::span<const ownership> give, orphanage* orphans);
+MIOU_API void check_async(const async_options& options, orphanage* orphans);
+MIOU_API scheduler& check_call(const call_options& options, orphanage* orphans);
+MIOU_API void start(task& made, scheduler* home, std::span<const ownership> give,
+                    orphanage* orphans);
 /// Waits for `child` in the running task. Its outcome may be read then.
-void await_promise(task& child, const char* caller);
-std::size_t await_any_promise(std::span<task* const> children, const char* caller);
-void reap_task(task& child);
-void cancel_promise(task& child);
+MIOU_API void await_promise(task& child, const char* caller);
+MIOU_API std::size_t await_any_promise(std::span<task* const> children, const char* caller);
+MIOU_API void reap_task(task& child);
+MIOU_API void cancel_promise(task& child);
 /// Cancels all but `kept` before it waits for the first, so that they unwind together.
-void cancel_promises(std::span<task* const> children, const task* kept, const char* caller);
-std::vector<scheduler*> other_domains(const char* caller);
+MIOU_API void cancel_promises(std::span<task* const> children, const task* kept,
+                              const char* caller);
+MIOU_API std::vector<scheduler*> other_domains(const char* caller);
 
 template <class F>
 promise<result_of<F>> async_with(const async_options& options, orphanage* orphans, F&& fn,
@@ -370,7 +373,7 @@ auto parallel(F&& fn, std::initializer_list<T> elements,
 
 /// Moves the running task to the end of its domain's run queue: every task that is ready runs
 /// first. Throws `cancelled` and `outside_of_task`. OCaml: `Miou.yield`.
-void yield();
+MIOU_API void yield();
 
 /// Runs `fn`, and returns what it returns. Meanwhile defers the cancellation of the running task
 /// and of the children that `fn` spawns. For clean-up in normal flow, above all in destructors that
@@ -382,15 +385,15 @@ decltype(auto) uncancellable(F&& fn);
 /// the call, and lets other tasks run after `quanta` of them since the task was last resumed.
 /// Throws `cancelled` if the running task was cancelled, and `outside_of_task`, naming `caller`. No
 /// OCaml counterpart.
-void consume_budget(const char* caller = "miou::consume_budget");
+MIOU_API void consume_budget(const char* caller = "miou::consume_budget");
 
 namespace detail {
 
-bool in_task() noexcept;
+MIOU_API bool in_task() noexcept;
 /// Whether there is a running task, and its next suspension will throw `cancelled`.
-bool cancellation_due() noexcept;
+MIOU_API bool cancellation_due() noexcept;
 
-class uncancellable_section {
+class MIOU_API uncancellable_section {
 public:
     explicit uncancellable_section(const char* caller);
     ~uncancellable_section();

@@ -127,11 +127,8 @@ private:
         }
         /// A loop, because recursion over a long queue would overflow the stack of a task.
         friend void intrusive_ptr_release(node* n) noexcept {
-            while (n && n->owners.fetch_sub(1, detail::memory_order_acq_rel) == 1) {
-                node* const next = n->next.detach();
-                delete n;
-                n = next;
-            }
+            while (n && n->owners.fetch_sub(1, detail::memory_order_acq_rel) == 1)
+                delete std::exchange(n, n->next.detach());
         }
     };
 

@@ -1,6 +1,7 @@
 // Where every program of miou begins.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/detail/typed_task.hpp"
 #include "miou/events.hpp"
 
@@ -32,7 +33,7 @@ namespace detail {
 
 /// Starts the domains, runs `root` to its end, and tears everything down. Throws what `run_domains`
 /// throws, and `std::invalid_argument` for options and environment variables out of range.
-void run_root(run_options options, task& root);
+MIOU_API void run_root(run_options options, task& root);
 
 } // namespace detail
 

@@ -1,12 +1,14 @@
 // For implementers of systems: numbers that configure a run.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <optional>
 
 namespace miou::detail {
 
 /// A number that an option of a run function or an environment variable sets.
-struct setting {
+struct MIOU_API setting {
     const char* caller;   // the run function, for messages: "miou::run"
     const char* option;   // its option, for messages: ".quanta"
     const char* variable; // the environment variable: "MIOU_QUANTA"

@@ -1,6 +1,7 @@
 // POSIX signals as tasks.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/detail/identity.hpp"
 #include "miou/spawn_site.hpp"
 #include "miou/unique_function.hpp"
@@ -14,7 +15,7 @@
 namespace miou {
 
 /// What the process does on a signal. OCaml: `Sys.signal_behavior`.
-class signal_behavior {
+class MIOU_API signal_behavior {
 public:
     using handler = unique_function<void(int)>;
 
@@ -54,9 +55,9 @@ concept signal_function = requires(std::decay_t<F>& fn, int number) {
 } // namespace detail
 
 /// The system's default action. OCaml: `Signal_default`.
-signal_behavior signal_default() noexcept;
+MIOU_API signal_behavior signal_default() noexcept;
 /// Nothing happens. OCaml: `Signal_ignore`.
-signal_behavior signal_ignore() noexcept;
+MIOU_API signal_behavior signal_ignore() noexcept;
 /// `fn(signal number)` runs as a task on dom0, once for each delivery. Messages name the task by
 /// `site`. It may use every function of miou. An exception that leaves it is logged. Nobody has to
 /// await the task; it is cancelled when the root task finishes. OCaml: `Signal_handle fn`.
@@ -90,6 +91,6 @@ signal_behavior signal_handle(F&& fn, boost::source_location site = BOOST_CURREN
 /// `outside_of_task` when a function of a run is passed outside of tasks, and `std::system_error`
 /// when no thread could be started to relay signals. Nothing has changed then. OCaml:
 /// `Miou.sys_signal`.
-signal_behavior sys_signal(int number, const signal_behavior& behavior);
+MIOU_API signal_behavior sys_signal(int number, const signal_behavior& behavior);
 
 } // namespace miou

@@ -1,6 +1,7 @@
 // Suspension points of the system.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/detail/suspension.hpp"
 #include "miou/events.hpp"
 #include "miou/unique_function.hpp"
@@ -13,7 +14,7 @@ namespace miou {
 
 /// A suspension point of the running task, to be resumed by its domain's `select`. A handle; copies
 /// name the same point. OCaml: `Miou.syscall`.
-class syscall {
+class MIOU_API syscall {
 public:
     /// A new suspension point of the running task. `name` is for traces. Throws `outside_of_task`.
     explicit syscall(std::string_view name = {});
@@ -35,6 +36,6 @@ private:
 /// Throws `std::invalid_argument` if `point` is another task's or of another domain,
 /// `no_select_provided` in a run without `.events`, `cancelled` (the next `select` gets the uid
 /// then), and what `fn` throws. Suspends; cancellable. OCaml: `Miou.suspend`.
-void suspend(const syscall& point, unique_function<void()> fn = {});
+MIOU_API void suspend(const syscall& point, unique_function<void()> fn = {});
 
 } // namespace miou

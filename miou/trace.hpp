@@ -1,6 +1,7 @@
 // What the scheduler does, reported as it happens.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/uid.hpp"
 #include "miou/unique_function.hpp"
 
@@ -115,7 +116,7 @@ using event = std::variant<spawn, spawn_location, cancel, cancelled, await, resu
                            still_has_children, not_a_child, resource_leaked, not_owner, user>;
 
 /// One line: the event's OCaml name and its fields, `Spawn uid=3 parent=0 runner=1 Parallel`.
-std::ostream& operator<<(std::ostream& out, const event& e);
+MIOU_API std::ostream& operator<<(std::ostream& out, const event& e);
 
 /// Makes `fn` the reporter: it is called with every event from now on. An empty `fn` ends that. Any
 /// thread. Other domains than the caller's begin within `MIOU_POLL` switches of tasks. An event
@@ -125,10 +126,10 @@ std::ostream& operator<<(std::ostream& out, const event& e);
 /// needs a task throws `outside_of_task` in it. A reporter that throws is removed, and its
 /// exception is logged. Without a reporter an event costs one test. OCaml:
 /// `Miou.Trace.set_reporter`; the variable `MIOU_TRACE` is not needed.
-void set_reporter(unique_function<void(const event&)> fn);
+MIOU_API void set_reporter(unique_function<void(const event&)> fn);
 
 /// Reports an event of the program, in order with those of the scheduler. Any thread. Does not
 /// suspend. OCaml: `Miou.Trace.trace`.
-void trace(const event& e);
+MIOU_API void trace(const event& e);
 
 } // namespace miou::trace

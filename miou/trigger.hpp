@@ -1,6 +1,7 @@
 // The primitive of waiting: one party waits, another signals, once.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/detail/trigger_state.hpp"
 #include "miou/unique_function.hpp"
 
@@ -14,14 +15,14 @@ namespace detail {
 /// Throws `outside_of_task`, naming `caller`, in a hook, a `select` or a handler: a wait there
 /// would stop its domain, maybe for ever. Does nothing in tasks and on plain threads. Call it
 /// before you change anything for the wait.
-void require_that_caller_may_wait(const char* caller);
+MIOU_API void require_that_caller_may_wait(const char* caller);
 
 } // namespace detail
 
 /// An event that happens once. Any thread may signal it. One task or plain thread may await it.
 /// Once `await` has returned, the trigger may be destroyed, even while another thread is still
 /// inside `signal`. OCaml: `Miou.Trigger.t`.
-class trigger {
+class MIOU_API trigger {
 public:
     trigger() noexcept = default;
     /// Terminates the program, with a message on standard error, if somebody still awaits it: the

@@ -1,6 +1,7 @@
 // Functions that block or compute for long, on threads beside the domains.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/unique_function.hpp"
 
 #include <functional>
@@ -13,10 +14,10 @@ namespace detail {
 
 /// Runs `fn` on a worker thread and waits until it has ended, even if the caller is cancelled after
 /// `fn` has begun. So `fn` may refer to the caller's stack.
-void run_on_worker(miou::unique_function<void()> fn, const char* caller);
+MIOU_API void run_on_worker(miou::unique_function<void()> fn, const char* caller);
 /// The same on the threads that resolve names, but a cancelled caller does not wait. So `fn` must
 /// own everything that it touches.
-void ask_on_worker(miou::unique_function<void()> fn, const char* caller);
+MIOU_API void ask_on_worker(miou::unique_function<void()> fn, const char* caller);
 
 } // namespace detail
 

@@ -1,6 +1,8 @@
 // Waiting for descriptors that somebody else reads and writes.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <string_view>
 
 namespace miou_unix {
@@ -25,9 +27,9 @@ struct blocking_options {
 /// never make a caller wait; EBADF; EMFILE, because a call uses up a descriptor while it lasts.
 /// Otherwise like the functions of `socket.hpp`: suspends unless `fd` is ready; cancellable. OCaml:
 /// `Miou_unix.blocking_read`, `blocking_write`.
-void blocking_read(int fd);
-void blocking_read(blocking_options options, int fd);
-void blocking_write(int fd);
-void blocking_write(blocking_options options, int fd);
+MIOU_API void blocking_read(int fd);
+MIOU_API void blocking_read(blocking_options options, int fd);
+MIOU_API void blocking_write(int fd);
+MIOU_API void blocking_write(blocking_options options, int fd);
 
 } // namespace miou_unix

@@ -1,6 +1,8 @@
 // Time.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <chrono>
 
 namespace miou_unix {
@@ -9,6 +11,6 @@ namespace miou_unix {
 using clock = std::chrono::steady_clock;
 
 /// `seconds` from now, or at most the largest time of the clock. Not for NaN. Any thread.
-clock::time_point deadline_in(double seconds);
+MIOU_API clock::time_point deadline_in(double seconds);
 
 } // namespace miou_unix

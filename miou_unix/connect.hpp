@@ -1,6 +1,7 @@
 // Connecting by name.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou_unix/file_descr.hpp"
 #include "miou_unix/sockaddr.hpp"
 
@@ -27,11 +28,12 @@ struct connect_options {
 /// with the code of the first and a text that names each address with its error. Throws
 /// `std::invalid_argument` for a negative delay or NaN. Suspends; cancellable. No OCaml
 /// counterpart.
-file_descr connect(std::string_view host, std::string_view service);
-file_descr connect(connect_options options, std::string_view host, std::string_view service);
+MIOU_API file_descr connect(std::string_view host, std::string_view service);
+MIOU_API file_descr connect(connect_options options, std::string_view host,
+                            std::string_view service);
 
 /// The same for addresses that are known. Throws `std::invalid_argument` if there are none.
-file_descr connect(std::span<const sockaddr> addresses);
-file_descr connect(connect_options options, std::span<const sockaddr> addresses);
+MIOU_API file_descr connect(std::span<const sockaddr> addresses);
+MIOU_API file_descr connect(connect_options options, std::span<const sockaddr> addresses);
 
 } // namespace miou_unix

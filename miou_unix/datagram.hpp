@@ -1,6 +1,7 @@
 // Datagrams.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou_unix/buffer.hpp"
 #include "miou_unix/file_descr.hpp"
 #include "miou_unix/sockaddr.hpp"
@@ -16,8 +17,8 @@ namespace miou_unix {
 /// A new UDP socket over IPv4 or IPv6, non-blocking, closed on exec. `bind_and_listen` binds it. If
 /// an unbound socket sends, the system chooses a port. Any thread. Throws
 /// `boost::system::system_error`, EMFILE for example. OCaml: `Miou_unix.udpv4`, `udpv6`.
-file_descr udpv4();
-file_descr udpv6();
+MIOU_API file_descr udpv4();
+MIOU_API file_descr udpv6();
 
 /// Waits for a datagram, and puts it into `buffer`. Returns the number of bytes, and the address of
 /// the sender (unspecified, if that is a socket of the UNIX domain without a name).
@@ -29,8 +30,8 @@ file_descr udpv6();
 ///
 /// Throws `std::invalid_argument` unless `f` is a datagram socket, and for a slice that is not
 /// within the buffer. OCaml: `Miou_unix.recvfrom`.
-std::pair<std::size_t, sockaddr> recvfrom(const file_descr& f, mutable_view buffer, slice part = {},
-                                          int flags = 0);
+MIOU_API std::pair<std::size_t, sockaddr> recvfrom(const file_descr& f, mutable_view buffer,
+                                                   slice part = {}, int flags = 0);
 
 /// Sends `buffer` as one datagram to `address`, and returns its length. Waits while there is no
 /// room. Success does not mean that somebody receives it: UDP drops a datagram to a port where
@@ -40,7 +41,7 @@ std::pair<std::size_t, sockaddr> recvfrom(const file_descr& f, mutable_view buff
 /// within the buffer. Throws `boost::system::system_error`, for example EMSGSIZE for more than fits
 /// into a datagram, EAFNOSUPPORT for an address of another family, ENOENT and ECONNREFUSED in the
 /// UNIX domain. OCaml: `Miou_unix.sendto`.
-std::size_t sendto(const file_descr& f, const_view buffer, const sockaddr& address, slice part = {},
-                   int flags = 0);
+MIOU_API std::size_t sendto(const file_descr& f, const_view buffer, const sockaddr& address,
+                            slice part = {}, int flags = 0);
 
 } // namespace miou_unix

@@ -1,6 +1,8 @@
 // Where Asio's objects live.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <boost/asio/io_context.hpp>
 
 namespace miou_unix {
@@ -12,6 +14,6 @@ namespace miou_unix {
 ///
 /// Throws `miou::outside_of_task`, and `miou::no_select_provided` unless the task is one of
 /// `miou_unix::run`. Does not suspend. No OCaml counterpart.
-boost::asio::io_context::executor_type executor();
+MIOU_API boost::asio::io_context::executor_type executor();
 
 } // namespace miou_unix

@@ -1,6 +1,8 @@
 // Descriptors.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -24,7 +26,7 @@ struct of_file_descr_options {
 /// closes a descriptor that is still open. EBADF means `boost::system::system_error` with
 /// `bad_file_descriptor`, here and below. A call on a handle that was moved from throws
 /// `std::invalid_argument`. OCaml: `Miou_unix.file_descr`.
-class file_descr {
+class MIOU_API file_descr {
 public:
     /// Gives the raw descriptor back to the caller, in non-blocking mode. Otherwise acts like
     /// `close` for all handles.
@@ -62,18 +64,18 @@ private:
 /// Takes over `fd`, the descriptor of a socket, a pipe, a terminal or an eventfd. Throws
 /// `boost::system::system_error` (EBADF) if it is no descriptor. Any thread. OCaml:
 /// `Miou_unix.of_file_descr`.
-file_descr of_file_descr(int fd);
-file_descr of_file_descr(of_file_descr_options options, int fd);
+MIOU_API file_descr of_file_descr(int fd);
+MIOU_API file_descr of_file_descr(of_file_descr_options options, int fd);
 
 /// The raw descriptor, which still belongs to `f`. Do not close it: `f` would read, write and close
 /// whatever gets the number next. Throws EBADF if it was closed. Any thread. OCaml:
 /// `Miou_unix.to_file_descr`.
-int to_file_descr(const file_descr& f);
+MIOU_API int to_file_descr(const file_descr& f);
 
 /// Closes `f` for every handle. Calls that are parked on it, on any domain, throw EBADF. The number
 /// is not reused before they have let go of it. Throws EBADF if it was closed. Any thread. Does not
 /// suspend. OCaml: `Miou_unix.close`.
-void close(const file_descr& f);
+MIOU_API void close(const file_descr& f);
 
 } // namespace miou_unix
 

@@ -1,6 +1,7 @@
 // Names of hosts and services.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou_unix/sockaddr.hpp"
 
 #include <string_view>
@@ -19,6 +20,6 @@ namespace miou_unix {
 /// contains a NUL, and what `blocking` throws. Suspends; cancellable at once. The resolver is left
 /// alone then, but `run` does not return before it has answered or given up. OCaml:
 /// `Unix.getaddrinfo`.
-std::vector<sockaddr> resolve(std::string_view host, std::string_view service);
+MIOU_API std::vector<sockaddr> resolve(std::string_view host, std::string_view service);
 
 } // namespace miou_unix

@@ -1,6 +1,7 @@
 // Where a program with input and output begins.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/run.hpp"
 
 #include <cstdint>
@@ -21,7 +22,7 @@ struct run_options {
 };
 
 namespace detail {
-miou::run_options with_reactor(const run_options& chosen);
+MIOU_API miou::run_options with_reactor(const run_options& chosen);
 }
 
 /// `miou::run` with Asio's reactor as the system of every domain. Each domain has an `io_context`,

@@ -1,6 +1,7 @@
 // Servers that end well.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/orphans.hpp"
 #include "miou/unique_function.hpp"
 #include "miou_unix/file_descr.hpp"
@@ -22,7 +23,8 @@ namespace miou_unix {
 /// Throws `std::invalid_argument` in a task that does not own `tasks`, and for a `grace` that is
 /// negative or NaN; `miou::cancelled` and `miou::no_select_provided`. Suspends; cancellable: the
 /// tasks stay in `tasks` then. No OCaml counterpart.
-std::vector<std::string> drain(miou::orphans<void>& tasks, std::chrono::duration<double> grace);
+MIOU_API std::vector<std::string> drain(miou::orphans<void>& tasks,
+                                        std::chrono::duration<double> grace);
 
 /// How `serve` ends.
 struct serve_options {
@@ -43,11 +45,11 @@ using connection_handler = miou::unique_function<void(file_descr connection, soc
 /// memory, clients wait in the queue, and `serve` tries again every 100 ms. It ignores errors that
 /// concern only one connection. Throws the other errors of `accept`. The connections are cancelled
 /// then, and when the running task is cancelled. Suspends; cancellable. No OCaml counterpart.
-[[nodiscard]] std::vector<std::string> serve(serve_options options, const file_descr& listening,
-                                             stop_request stop, connection_handler handle,
-                                             boost::source_location site = BOOST_CURRENT_LOCATION);
-[[nodiscard]] std::vector<std::string> serve(const file_descr& listening, stop_request stop,
-                                             connection_handler handle,
-                                             boost::source_location site = BOOST_CURRENT_LOCATION);
+[[nodiscard]] MIOU_API std::vector<std::string>
+serve(serve_options options, const file_descr& listening, stop_request stop,
+      connection_handler handle, boost::source_location site = BOOST_CURRENT_LOCATION);
+[[nodiscard]] MIOU_API std::vector<std::string>
+serve(const file_descr& listening, stop_request stop, connection_handler handle,
+      boost::source_location site = BOOST_CURRENT_LOCATION);
 
 } // namespace miou_unix

@@ -1,6 +1,8 @@
 // A socket address.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <sys/socket.h>
 
 #include <compare>
@@ -29,7 +31,7 @@ concept endpoint = std::default_initializable<E> && requires(E e, const E c, std
 /// Two addresses are equal if their families are, and, for IP, their addresses, ports and scopes,
 /// for the UNIX domain, their paths, with or without a NUL at the end. They are ordered by family,
 /// then address, then port and scope. OCaml: `Unix.sockaddr`.
-class sockaddr {
+class MIOU_API sockaddr {
 public:
     /// The unspecified address.
     sockaddr() noexcept = default;
@@ -75,7 +77,7 @@ public:
     friend std::strong_ordering operator<=>(const sockaddr& a, const sockaddr& b) noexcept {
         return a.meaning() <=> b.meaning();
     }
-    friend std::size_t hash_value(const sockaddr& address) noexcept;
+    friend std::size_t hash_value(const sockaddr& address) noexcept { return address.hash(); }
 
 private:
     /// The parts that must be the same for two addresses to be equal.
@@ -87,6 +89,7 @@ private:
         friend auto operator<=>(const parts&, const parts&) noexcept = default;
     };
     parts meaning() const noexcept;
+    std::size_t hash() const noexcept;
     void copy_to(void* endpoint, std::size_t capacity, int family) const;
 
     ::sockaddr_storage storage_{};

@@ -1,6 +1,7 @@
 // Input and output that parks only the calling task.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou_unix/buffer.hpp"
 #include "miou_unix/buffer_sequence.hpp"
 #include "miou_unix/file_descr.hpp"
@@ -19,11 +20,11 @@ namespace miou_unix {
 
 /// A new TCP socket over IPv4 or IPv6, non-blocking, closed on exec. Any thread. Throws
 /// `boost::system::system_error`, EMFILE for example. OCaml: `Miou_unix.tcpv4`, `tcpv6`.
-file_descr tcpv4();
-file_descr tcpv6();
+MIOU_API file_descr tcpv4();
+MIOU_API file_descr tcpv6();
 
 /// A new stream socket of the UNIX domain; otherwise like `tcpv4`. OCaml: `Miou_unix.unix_socket`.
-file_descr unix_socket();
+MIOU_API file_descr unix_socket();
 
 /// The options of `bind_and_listen`.
 struct bind_and_listen_options {
@@ -36,8 +37,9 @@ struct bind_and_listen_options {
 /// either `reuse` option lets several of them share a port. A path of the UNIX domain must not
 /// exist yet, and stays when `f` is closed: unlink it. Any thread. Does not suspend. Throws
 /// `boost::system::system_error`, EADDRINUSE for example. OCaml: `Miou_unix.bind_and_listen`.
-void bind_and_listen(const file_descr& f, const sockaddr& address);
-void bind_and_listen(bind_and_listen_options options, const file_descr& f, const sockaddr& address);
+MIOU_API void bind_and_listen(const file_descr& f, const sockaddr& address);
+MIOU_API void bind_and_listen(bind_and_listen_options options, const file_descr& f,
+                              const sockaddr& address);
 
 /// What `accept` does to the descriptor it returns.
 struct accept_options {
@@ -49,33 +51,33 @@ struct accept_options {
 /// socket. Throws network errors that the connection met on its way, EHOSTUNREACH for example: the
 /// next call may return another connection. EMFILE leaves the connection in the queue: close
 /// something before you try again. OCaml: `Miou_unix.accept`.
-std::pair<file_descr, sockaddr> accept(const file_descr& f);
-std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr& f);
+MIOU_API std::pair<file_descr, sockaddr> accept(const file_descr& f);
+MIOU_API std::pair<file_descr, sockaddr> accept(accept_options options, const file_descr& f);
 
 /// Connects `f` to `address`. Throws `std::invalid_argument` unless `f` is a stream socket in
 /// non-blocking mode. After an error or a cancellation, close `f`. OCaml: `Miou_unix.connect`.
-void connect(const file_descr& f, const sockaddr& address);
+MIOU_API void connect(const file_descr& f, const sockaddr& address);
 
 /// Reads what there is, at least one byte, into `buffer`. Returns the number of bytes, 0 at the end
 /// of the stream (or for an empty buffer). Throws `std::invalid_argument` for a datagram socket,
 /// and for a slice that is not within the buffer. OCaml: `Miou_unix.read`.
-[[nodiscard]] std::size_t read(const file_descr& f, mutable_view buffer);
-[[nodiscard]] std::size_t read(const file_descr& f, mutable_view buffer, slice part);
+[[nodiscard]] MIOU_API std::size_t read(const file_descr& f, mutable_view buffer);
+[[nodiscard]] MIOU_API std::size_t read(const file_descr& f, mutable_view buffer, slice part);
 
 /// Fills `buffer`. Throws `boost::system::system_error` (`asio::error::eof`) if the stream ends
 /// before that. Otherwise like `read`. OCaml: `Miou_unix.really_read`.
-void really_read(const file_descr& f, mutable_view buffer, slice part = {});
+MIOU_API void really_read(const file_descr& f, mutable_view buffer, slice part = {});
 
 /// Writes all of `buffer`. EPIPE is an error, not a signal. Throws `std::invalid_argument` for a
 /// datagram socket, and for a slice that is not within the buffer. After an error or a cancellation
 /// a part may have been written. OCaml: `Miou_unix.write`.
-void write(const file_descr& f, const_view buffer);
-void write(const file_descr& f, const_view buffer, slice part);
+MIOU_API void write(const file_descr& f, const_view buffer);
+MIOU_API void write(const file_descr& f, const_view buffer, slice part);
 
 namespace detail {
-std::size_t read_some(const file_descr& f, const pieces<mutable_view>& into);
-void read_all(const file_descr& f, pieces<mutable_view>& into);
-void write_all(const file_descr& f, pieces<const_view>& from);
+MIOU_API std::size_t read_some(const file_descr& f, const pieces<mutable_view>& into);
+MIOU_API void read_all(const file_descr& f, pieces<mutable_view>& into);
+MIOU_API void write_all(const file_descr& f, pieces<const_view>& from);
 } // namespace detail
 
 /// The same for memory in several pieces, in the order of the sequence. One system call reads or
@@ -110,14 +112,14 @@ void write(const file_descr& f, const S& buffers) {
 /// Shuts down one direction or both (`SHUT_RD`, `SHUT_WR`, `SHUT_RDWR`). Throws
 /// `boost::system::system_error`, ENOTCONN for example. Any thread. Does not suspend. OCaml:
 /// `Unix.shutdown`.
-void shutdown(const file_descr& f, int how);
+MIOU_API void shutdown(const file_descr& f, int how);
 
 /// The address that `f` is bound to, with the port if the system chose that. Throws
 /// `boost::system::system_error`. Any thread. Does not suspend. OCaml: `Unix.getsockname`.
-sockaddr getsockname(const file_descr& f);
+MIOU_API sockaddr getsockname(const file_descr& f);
 
 /// The address that `f` is connected to. Throws `boost::system::system_error`, ENOTCONN for
 /// example. Any thread. Does not suspend. OCaml: `Unix.getpeername`.
-sockaddr getpeername(const file_descr& f);
+MIOU_API sockaddr getpeername(const file_descr& f);
 
 } // namespace miou_unix

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou/computation.hpp"
+#include "miou/config.hpp"
 
 #include <boost/assert/source_location.hpp>
 
@@ -11,7 +12,7 @@ namespace miou_unix {
 
 /// A request to end, which is made once and for ever. Copies are the same request. Any domain may
 /// make, test and await it. No OCaml counterpart.
-class stop_request {
+class MIOU_API stop_request {
 public:
     /// A request that only `make` makes. Any thread.
     stop_request() = default;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "miou/cancel_scope.hpp"
+#include "miou/config.hpp"
 #include "miou_unix/clock.hpp"
 #include "miou_unix/detail/timer_queue.hpp"
 
@@ -18,7 +19,7 @@ namespace miou_unix {
 
 /// Thrown by `with_timeout` and `with_deadline`. Its code is `asio::error::timed_out` (ETIMEDOUT).
 /// Its text names the limit: `miou_unix::with_timeout of 2 s at server.cpp:81`.
-class timed_out : public boost::system::system_error {
+class MIOU_API timed_out : public boost::system::system_error {
 public:
     explicit timed_out(const std::string& limit);
 };
@@ -28,7 +29,7 @@ namespace detail {
 class reactor;
 
 /// A cancel scope with a timer.
-class time_limit final : timer {
+class MIOU_API time_limit final : timer {
 public:
     /// Throws `miou::outside_of_task`, `miou::no_select_provided` and `std::bad_alloc`.
     time_limit(clock::time_point deadline, const char* caller);
@@ -53,7 +54,7 @@ struct limit_name {
     std::optional<double> seconds; // of a time-out
     boost::source_location site;
 };
-[[noreturn]] void throw_timed_out(const limit_name& limit);
+[[noreturn]] MIOU_API void throw_timed_out(const limit_name& limit);
 
 template <class F>
 auto in_time(clock::time_point deadline, const limit_name& name, F&& fn) {
@@ -66,7 +67,7 @@ auto in_time(clock::time_point deadline, const limit_name& name, F&& fn) {
 }
 
 /// Throws `std::invalid_argument` for negative times and NaN.
-clock::time_point deadline_of_timeout(double seconds);
+MIOU_API clock::time_point deadline_of_timeout(double seconds);
 
 } // namespace detail
 

@@ -1,6 +1,7 @@
 // Any asynchronous operation of Asio, or of a library built on it, as a plain call.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou_unix/detail/fiber_call.hpp"
 
 #include <boost/asio/async_result.hpp>
@@ -83,9 +84,9 @@ inline boost::system::error_code without_location(const boost::system::error_cod
     return error.has_location() ? boost::system::error_code{error.value(), error.category()}
                                 : error;
 }
-[[noreturn]] void throw_without_location(const boost::system::error_code& error);
+[[noreturn]] MIOU_API void throw_without_location(const boost::system::error_code& error);
 /// Also strips a `system_error`, which coroutines make of an error.
-[[noreturn]] void rethrow_without_location(const std::exception_ptr& thrown);
+[[noreturn]] MIOU_API void rethrow_without_location(const std::exception_ptr& thrown);
 
 /// The arguments of the handler. Written by the handler, read after `fiber_call::wait`.
 template <class... Args>

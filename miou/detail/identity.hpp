@@ -1,6 +1,8 @@
 // A number for the holder of a lock, be it a task or a plain thread.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <cstdint>
 
 namespace miou::detail {
@@ -15,6 +17,6 @@ identity reserve_task_identities() noexcept;
 identity identity_of_thread() noexcept;
 
 /// The identity of the running task, or of the calling thread outside of tasks.
-identity this_identity() noexcept;
+MIOU_API identity this_identity() noexcept;
 
 } // namespace miou::detail

@@ -1,6 +1,7 @@
 // The children that a task keeps in an `orphans`.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/detail/atomic.hpp"
 #include "miou/detail/task.hpp"
 
@@ -16,7 +17,7 @@ class scheduler;
 ///
 /// Each child is in one of three lists. It moves from `running` to one of the others when it ends,
 /// so that no operation has to search.
-struct orphanage {
+struct MIOU_API orphanage {
     orphanage() = default;
     orphanage(const orphanage&) = delete;
     orphanage& operator=(const orphanage&) = delete;

@@ -1,6 +1,7 @@
 // Resources, which a task owns and must give back.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/detail/inbox.hpp"
 #include "miou/detail/task.hpp"
 
@@ -15,7 +16,7 @@ namespace miou::detail {
 ///     nobody --claim--> task --give_to--> another task of the same domain
 ///       ^                | |
 ///       +----disown------+ +--send_to--> on its way --arrive--> a task of another domain
-struct resource : mail, std::enable_shared_from_this<resource> {
+struct MIOU_API resource : mail, std::enable_shared_from_this<resource> {
     resource() noexcept
         : mail{mail_kind::resource} {}
     virtual ~resource() = default;

@@ -1,6 +1,8 @@
 // A part of a task that can be cancelled by itself.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <cstdint>
 
 namespace miou::detail {
@@ -29,15 +31,15 @@ struct scope {
 
 /// Opens `s` in the running task. Throws `outside_of_task`, and `std::invalid_argument` if it was
 /// opened before, naming `caller`.
-void open(scope& s, const char* caller);
+MIOU_API void open(scope& s, const char* caller);
 /// Closes `s`, in the task that has opened it. The innermost scope is closed first.
-void close(scope& s) noexcept;
+MIOU_API void close(scope& s) noexcept;
 /// Makes every suspension inside of `s` throw from now on. On the domain of its task, while it is
 /// open.
-void cancel(scope& s) noexcept;
+MIOU_API void cancel(scope& s) noexcept;
 /// Whether a `cancelled` that leaves `s` is its own: `s` was cancelled, and no cancellation around
 /// it is due.
-bool is_cause(const scope& s) noexcept;
+MIOU_API bool is_cause(const scope& s) noexcept;
 
 /// Whether a cancellation of the running task, or of a scope around it, is due: then its
 /// suspensions throw.

@@ -1,6 +1,7 @@
 // The control block of a task: everything but the type of its function and result.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/detail/atomic.hpp"
 #include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
@@ -61,10 +62,10 @@ struct cancel_mail : mail {
 /// The fields are grouped by the domain that may touch them. `home` and the parent's domain are
 /// often the same. A field passes from one to the other with a mail, whose release and acquire
 /// order the accesses.
-class task : public run_mail, public cancel_mail, public wakeable {
+class MIOU_API task : public run_mail, public cancel_mail, public wakeable {
 public:
-    task(spawn_site site) noexcept
-        : site{site} {}
+    task(spawn_site at) noexcept
+        : site{at} {}
     task(const task&) = delete;
     task& operator=(const task&) = delete;
 

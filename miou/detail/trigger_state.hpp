@@ -1,6 +1,7 @@
 // The state machine of everything that one party awaits and another party signals.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/detail/atomic.hpp"
 #include "miou/prefetch.hpp"
 
@@ -9,7 +10,7 @@
 namespace miou::detail {
 
 /// A waiter: woken at most once for each time that it was put into a trigger_state.
-class wakeable {
+class MIOU_API wakeable {
 public:
     /// Any thread. Once the waker has entered this, it may touch neither the trigger_state nor
     /// anything else that the waiter owns.

@@ -23,8 +23,8 @@ class typed_task : public task {
     using stored = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
 
 public:
-    explicit typed_task(spawn_site site) noexcept
-        : task{site} {}
+    explicit typed_task(spawn_site at) noexcept
+        : task{at} {}
     ~typed_task() override { drop_value(); }
 
     /// The outcome of a finished task. Copies the value; throws what its copy constructor throws.
@@ -74,8 +74,8 @@ template <class F, class R>
 class task_of final : public typed_task<R> {
 public:
     template <class G>
-    task_of(G&& fn, spawn_site site)
-        : typed_task<R>{site}
+    task_of(G&& fn, spawn_site at)
+        : typed_task<R>{at}
         , fn_(std::forward<G>(fn)) {}
     ~task_of() override { drop_function(); } // if the task was never spawned
 

@@ -1,6 +1,7 @@
 // One asynchronous call of another library, and the task that waits for it.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou/trigger.hpp"
 #include "miou_unix/detail/handler_memory.hpp"
 #include "miou_unix/executor.hpp"
@@ -15,7 +16,7 @@ namespace miou_unix::detail {
 /// Counts what refers to a call: its handler, until that has run or was dropped, and every block
 /// that was allocated for it. The last one to go signals `end`, and touches nothing after that. Any
 /// thread.
-class call_use {
+class MIOU_API call_use {
 public:
     explicit call_use(miou::trigger& end) noexcept
         : end_{end} {}
@@ -58,7 +59,7 @@ using call_memory = handler_memory<512, call_use>; // has room for the state of 
 ///       |                                     ^
 ///       +-- the task is cancelled --> emit, --+
 ///              in a handler, again and again
-class fiber_call {
+class MIOU_API fiber_call {
 public:
     using executor_type = boost::asio::io_context::executor_type;
 

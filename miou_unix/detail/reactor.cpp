@@ -18,7 +18,7 @@
 namespace miou_unix::detail {
 namespace {
 
-thread_local reactor* this_reactor = nullptr;
+constinit thread_local reactor* this_reactor [[gnu::tls_model("initial-exec")]] = nullptr;
 
 // A timer that is further away is armed again after this time, so that no arithmetic overflows.
 constexpr clock::duration longest_wait = std::chrono::hours{1};

@@ -89,12 +89,12 @@ sockaddr::parts sockaddr::meaning() const noexcept {
     }
 }
 
-std::size_t hash_value(const sockaddr& address) noexcept {
-    const sockaddr::parts parts = address.meaning();
-    std::size_t seed = std::hash<std::string_view>{}(parts.address);
-    boost::hash_combine(seed, parts.family);
-    boost::hash_combine(seed, parts.port);
-    boost::hash_combine(seed, parts.scope);
+std::size_t sockaddr::hash() const noexcept {
+    const parts of = meaning();
+    std::size_t seed = std::hash<std::string_view>{}(of.address);
+    boost::hash_combine(seed, of.family);
+    boost::hash_combine(seed, of.port);
+    boost::hash_combine(seed, of.scope);
     return seed;
 }
 

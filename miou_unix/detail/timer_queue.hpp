@@ -1,6 +1,7 @@
 // The timers of one domain, by deadline.
 #pragma once
 
+#include "miou/config.hpp"
 #include "miou_unix/clock.hpp"
 
 #include <cstddef>
@@ -9,7 +10,7 @@
 namespace miou_unix::detail {
 
 /// Something that is due at some time. On the stack of the task that it is for.
-class timer {
+class MIOU_API timer {
 public:
     timer() noexcept = default;
     timer(const timer&) = delete;

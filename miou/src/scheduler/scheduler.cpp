@@ -1,5 +1,6 @@
 #include "miou/src/scheduler/scheduler.hpp"
 
+#include "miou/src/report/copies.hpp"
 #include "miou/src/report/log_exception.hpp"
 
 #include <algorithm>
@@ -274,7 +275,8 @@ void scheduler::leave() noexcept {
 }
 
 void scheduler::refuse_outside_of_task(const char* caller) {
-    throw outside_of_task{std::string{caller} + " was called outside of a task of miou::run"};
+    throw outside_of_task{std::string{caller} + " was called outside of a task of miou::run" +
+                          hint_at_copies()};
 }
 
 std::shared_ptr<hook_entry> scheduler::add_hook(unique_function<void()> fn) {
