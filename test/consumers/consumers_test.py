@@ -90,7 +90,7 @@ class Consumers:
         build = project / "build"
         run(*MESON_SETUP, build, project, f"-Dflags={','.join(FLAGS)}", *options, **environment)
         run("meson", "compile", "-C", build)
-        require(run(build / "echo"), f"miou {VERSION} echoes")
+        require(run(build / "echo", **environment), f"miou {VERSION} echoes")
 
     def echo_of_cmake(self, name, kind, *options):
         project = self.project(name, kind)
@@ -102,8 +102,9 @@ class Consumers:
     def installed(self):
         for kind, prefix in self.prefixes.items():
             self.echo_of_make(kind)
-            self.echo_of_meson("meson", kind, "--wrap-mode=nofallback", **self.pkg_config(kind))
-            self.echo_of_meson("meson_cmake", kind, f"-Dcmake_prefix_path={prefix}")
+            prefer_static = f"-Dprefer_static={str(kind == 'static').lower()}"
+            self.echo_of_meson("meson", kind, prefer_static, "--wrap-mode=nofallback", **self.pkg_config(kind))
+            self.echo_of_meson("meson_cmake", kind, f"-Dcmake_prefix_path={prefix}", **self.pkg_config(kind))
             self.echo_of_cmake("cmake", kind, f"-DCMAKE_PREFIX_PATH={prefix}")
         static_of_both = ["-Dmiou_USE_STATIC_LIBS=ON", f"-DCMAKE_PREFIX_PATH={self.prefixes['shared']}"]
         self.echo_of_cmake("cmake", "static-of-both", *static_of_both)
