@@ -1,6 +1,8 @@
 // Spinning for a short while, longer each time.
 #pragma once
 
+#include "miou/config.hpp"
+
 namespace miou {
 
 /// The bounds of a `backoff`, as logarithms of a number of spins.
@@ -12,7 +14,7 @@ struct backoff_options {
 /// Randomised exponential backoff: how long to spin before the next try, when another thread was
 /// faster. A value: `once` returns the backoff for the try after that. While it spins, no other
 /// task of the domain runs, so do not wait for one with it. OCaml: `Miou.Backoff.t`.
-class backoff {
+class MIOU_API backoff {
 public:
     /// The largest bound.
     static constexpr int max_wait_log = 30;
