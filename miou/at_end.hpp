@@ -1,6 +1,8 @@
 // Runs a function when a scope is left, however that happens.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <utility>
 
 namespace miou {

@@ -1,6 +1,8 @@
 // For implementers of systems: blocks POSIX signals on a thread for a while.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <pthread.h>
 
 #include <csignal>

@@ -1,6 +1,8 @@
 // For implementers of systems: fetches memory into the cache before it is touched.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <cstdint>
 
 namespace miou {

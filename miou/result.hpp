@@ -1,6 +1,8 @@
 // The outcome of a task: a value or the exception that ended it.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <boost/system/result.hpp>
 
 #include <exception>

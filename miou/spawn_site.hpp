@@ -1,6 +1,8 @@
 // Where a task was spawned. Names the task in messages.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <boost/assert/source_location.hpp>
 
 #include <cstdint>

@@ -1,6 +1,8 @@
 // The numbers of domains, tasks, suspension points and resources.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <compare>
 #include <cstddef>
 #include <cstdint>

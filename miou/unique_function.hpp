@@ -1,6 +1,8 @@
 // A callable that may be move-only (std::move_only_function is C++23).
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <functional>
 #include <memory>
 #include <type_traits>

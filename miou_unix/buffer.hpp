@@ -1,6 +1,8 @@
 // Views of memory to read into and to write from.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <cstddef>
 #include <optional>
 #include <ranges>

@@ -1,6 +1,8 @@
 // All atomics come from here, so that a model checker can be put under the lock-free parts.
 #pragma once
 
+#include "miou/config.hpp"
+
 #include <atomic>
 
 namespace miou::detail {
