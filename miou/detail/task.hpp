@@ -149,6 +149,7 @@ public:
 
     /// Puts the task on the run queue of its domain. Any thread, once per park.
     void wake() noexcept override;
+    const task* as_task() const noexcept override { return this; }
 
     /// Runs the function and keeps its value. Throws what the function throws.
     virtual void invoke() = 0;

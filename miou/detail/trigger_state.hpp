@@ -9,12 +9,19 @@
 
 namespace miou::detail {
 
+class task;
+
 /// A waiter: woken at most once for each time that it was put into a trigger_state.
 class MIOU_API wakeable {
 public:
     /// Any thread. Once the waker has entered this, it may touch neither the trigger_state nor
     /// anything else that the waiter owns.
     virtual void wake() noexcept = 0;
+
+    /// What it waits for is destroyed: deletes it, if nobody else would. Returns whether it did.
+    virtual bool discard() noexcept { return false; }
+    /// The task that it is, or null.
+    virtual const task* as_task() const noexcept { return nullptr; }
 
 protected:
     ~wakeable() = default;

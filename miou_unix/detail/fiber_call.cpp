@@ -8,7 +8,10 @@
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/post.hpp>
 
+#include <cxxabi.h>
+
 #include <string>
+#include <string_view>
 #include <typeinfo>
 #include <utility>
 
@@ -108,7 +111,9 @@ void rethrow_without_location(const std::exception_ptr& thrown) {
     try {
         std::rethrow_exception(thrown);
     } catch (const boost::system::system_error& error) {
-        if (!error.code().has_location() || typeid(error) != typeid(boost::system::system_error))
+        // The type as the runtime knows it, since `typeid` is not there with -fno-rtti.
+        const std::string_view type = abi::__cxa_current_exception_type()->name();
+        if (!error.code().has_location() || type != "N5boost6system12system_errorE")
             throw;
         // The text that it was made with, if any, comes before that of the error.
         const std::string text = error.what(), of_error = ": " + error.code().what();

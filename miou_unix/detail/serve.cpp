@@ -25,12 +25,10 @@ namespace {
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
 
 /// Lower if the peer has gone, which happens to every server.
-miou::logs::level level_of(const std::exception& failure) {
+miou::logs::level level_of(const boost::system::error_code& failure) {
     using namespace boost::system::errc;
-    const auto* const system = dynamic_cast<const boost::system::system_error*>(&failure);
     const bool peer_has_gone =
-        system != nullptr && (system->code() == connection_reset || system->code() == broken_pipe ||
-                              system->code() == not_connected);
+        failure == connection_reset || failure == broken_pipe || failure == not_connected;
     return peer_has_gone ? miou::logs::level::debug : miou::logs::level::warning;
 }
 
@@ -54,8 +52,10 @@ void log_failure(const std::string& who, const std::exception_ptr& failure) {
     } catch (const miou::cancelled&) {
     } catch (const connection_failed& error) {
         log_failure(who + ", which served " + error.what() + ',', error.cause());
+    } catch (const boost::system::system_error& error) {
+        miou::logs::write(level_of(error.code()), {who, " failed: ", error.what()});
     } catch (const std::exception& error) {
-        miou::logs::write(level_of(error), {who, " failed: ", error.what()});
+        miou::logs::write(miou::logs::level::warning, {who, " failed: ", error.what()});
     } catch (...) {
         miou::logs::write(miou::logs::level::warning, {who, " failed"});
     }

@@ -44,6 +44,10 @@ public:
         const std::unique_ptr<attached_function> self{this};
         detail::call_and_log("a function attached to a trigger", fn_);
     }
+    bool discard() noexcept override {
+        delete this;
+        return true;
+    }
 
 private:
     unique_function<void()> fn_;
@@ -73,19 +77,16 @@ void detail::require_that_caller_may_wait(const char* caller) {
 }
 
 trigger::~trigger() {
-    if (detail::wakeable* const left = state_.waiter()) [[unlikely]] {
-        auto* const attached = dynamic_cast<attached_function*>(left);
-        if (attached == nullptr)
-            destroyed_with_waiter("trigger");
-        delete attached;
-    }
+    detail::wakeable* const left = state_.waiter();
+    if (left != nullptr && !left->discard()) [[unlikely]]
+        destroyed_with_waiter("trigger");
 }
 
 void trigger::destroyed_with_waiter(const char* what) const noexcept {
     detail::fixed_line line;
     for (const std::string_view piece : {"miou: a ", what, " was destroyed while "})
         line.add(piece);
-    if (const auto* const waiting = dynamic_cast<const detail::task*>(state_.waiter()))
+    if (const detail::task* const waiting = state_.waiter()->as_task())
         line.add_description(*waiting);
     else
         line.add("a thread");
