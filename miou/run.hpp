@@ -43,8 +43,9 @@ MIOU_API void run_root(run_options options, task& root);
 ///
 /// May be called again, on any thread, and inside a task, whose domain it blocks meanwhile. Throws
 /// `std::invalid_argument` for an option or an environment variable (`MIOU_DOMAINS`, `MIOU_QUANTA`,
-/// `MIOU_POLL`) that is malformed or out of range, and `std::system_error` when a thread cannot be
-/// started. OCaml: `Miou.run`.
+/// `MIOU_POLL`) that is malformed or out of range, `std::system_error` when a thread cannot be
+/// started, and `std::runtime_error` when the program has a shadow stack (x86-64).
+/// OCaml: `Miou.run`.
 template <class F>
 auto run(run_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION)
     -> detail::result_of<F> {

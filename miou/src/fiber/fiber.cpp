@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <new>
+#include <stdexcept>
 
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
@@ -19,8 +20,24 @@ namespace context = boost::context::detail;
 
 namespace miou::detail {
 
-fiber_thread::fiber_thread() noexcept
-    : exceptions{reinterpret_cast<exception_state*>(__cxxabiv1::__cxa_get_globals())} {}
+namespace {
+
+bool has_shadow_stack() noexcept {
+    std::uintptr_t top = 0;
+#if defined(__x86_64__)
+    asm("rdsspq %0" : "+r"(top)); // does nothing if there is none
+#endif
+    return top != 0;
+}
+
+} // namespace
+
+fiber_thread::fiber_thread()
+    : exceptions{reinterpret_cast<exception_state*>(__cxxabiv1::__cxa_get_globals())} {
+    if (has_shadow_stack())
+        throw std::runtime_error{"miou: fibers cannot run with a shadow stack; start the program "
+                                 "with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off"};
+}
 
 fiber::fiber(fiber_thread& thread) noexcept
     : thread_{thread} {

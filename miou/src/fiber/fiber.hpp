@@ -40,7 +40,9 @@ class fiber;
 
 /// The state that the fibers of one thread share. A fiber never moves to another thread.
 struct fiber_thread {
-    fiber_thread() noexcept;
+    /// Throws `std::runtime_error` if the thread has a shadow stack, which a switch does not
+    /// change.
+    fiber_thread();
 
     exception_state* const exceptions; // the runtime's, of this thread
     fiber* entered = nullptr;          // the running one: the target of the last switch
@@ -130,19 +132,30 @@ private:
 /// where the build guarantees that nothing lies below the stack pointer.
 [[gnu::always_inline]] inline boost::context::detail::transfer_t
 jump(boost::context::detail::fcontext_t to, void* data) noexcept {
-#if defined(MIOU_NO_RED_ZONE) && defined(__x86_64__) && defined(__ELF__) &&                        \
-    !defined(__AVX512F__) && !defined(__CET__) && !defined(MIOU_ASAN) && !defined(MIOU_TSAN)
+#if defined(MIOU_NO_RED_ZONE) && defined(__x86_64__) && defined(__ELF__) && !defined(MIOU_ASAN) && \
+    !defined(MIOU_TSAN)
     boost::context::detail::transfer_t from;
-    // Clobbers what a callee need not save, as a call does.
+    // Clobbers what a callee need not save, as a call does. Compilers refuse names of registers
+    // that they may not use. `endbr64` says that an indirect jump may land here.
     asm volatile("leaq 1f(%%rip), %%rax\n\t"
                  "pushq %%rax\n\t"
                  "jmp jump_fcontext@PLT\n"
-                 "1:"
+                 "1:\n\t"
+                 "endbr64"
                  : "=a"(from.fctx), "=d"(from.data), "+D"(to), "+S"(data)
                  :
                  : "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
                    "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
                    "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)",
+#ifdef __AVX512F__
+                   "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24",
+                   "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2",
+                   "k3", "k4", "k5", "k6", "k7",
+#endif
+#ifdef __APX_F__
+                   "r16", "r17", "r18", "r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26",
+                   "r27", "r28", "r29", "r30", "r31",
+#endif
                    "memory", "cc");
     return from;
 #else
