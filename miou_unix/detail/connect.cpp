@@ -19,7 +19,7 @@ using namespace detail;
 
 namespace {
 
-constexpr const char* caller = "miou_unix::connect";
+constexpr const char* connect_name = "miou_unix::connect";
 
 /// Alternates the families, beginning with that of the first address.
 std::vector<sockaddr> interleaved(std::span<const sockaddr> addresses) {
@@ -38,7 +38,7 @@ std::vector<sockaddr> interleaved(std::span<const sockaddr> addresses) {
 }
 
 file_descr connect_to(const sockaddr& address) {
-    file_descr made = new_socket(address.family(), SOCK_STREAM, caller);
+    file_descr made = new_socket(address.family(), SOCK_STREAM, connect_name);
     connect(made, address);
     return made;
 }
@@ -60,7 +60,7 @@ public:
             if (next != addresses_.end())
                 begin(*next++);
             else if (miou::length(attempts_) == 0)
-                throw boost::system::system_error{code_, caller + failures_};
+                throw boost::system::system_error{code_, connect_name + failures_};
             const auto due =
                 next != addresses_.end() ? deadline_in(delay_.count()) : clock::time_point::max();
             if (const auto winner = wait_until(due))
@@ -89,7 +89,7 @@ private:
 
     /// Waits until an attempt wins, and returns that. Empty if one fails, or `due` has come.
     std::optional<connection> wait_until(clock::time_point due) {
-        detail::time_limit limit{due, caller};
+        detail::time_limit limit{due, connect_name};
         const auto ended = limit.run([this] { return miou::get(attempts_); });
         if (!ended || !*ended)
             return std::nullopt;
@@ -120,9 +120,9 @@ private:
 
 file_descr connect(connect_options options, std::span<const sockaddr> addresses) {
     if (addresses.empty())
-        throw std::invalid_argument{std::string{caller} + ": there is no address"};
+        throw std::invalid_argument{std::string{connect_name} + ": there is no address"};
     if (!(options.attempt_delay.count() >= 0)) // also true for NaN
-        throw std::invalid_argument{std::string{caller} +
+        throw std::invalid_argument{std::string{connect_name} +
                                     ": the delay is negative or not a number"};
     race attempts{options.attempt_delay, interleaved(addresses)};
     const connection made = attempts.run();

@@ -18,7 +18,7 @@
 namespace miou_unix {
 namespace {
 
-constexpr const char* caller = "miou_unix::resolve";
+constexpr const char* resolve_name = "miou_unix::resolve";
 
 // The limits of the system itself.
 constexpr std::size_t longest_host = NI_MAXHOST - 1;
@@ -102,9 +102,9 @@ boost::system::error_code code_of(const question& failed) {
 
 std::vector<sockaddr> resolve(std::string_view host, std::string_view service) {
     if (host.find('\0') != std::string_view::npos || service.find('\0') != std::string_view::npos)
-        throw std::invalid_argument{std::string{caller} + ": a name contains a NUL"};
+        throw std::invalid_argument{std::string{resolve_name} + ": a name contains a NUL"};
     if (host.empty() && service.empty())
-        throw std::invalid_argument{std::string{caller} + ": neither a host nor a service"};
+        throw std::invalid_argument{std::string{resolve_name} + ": neither a host nor a service"};
     const auto asked = std::make_shared<question>();
     if (host.size() > longest_host) {
         asked->error = EAI_NONAME;
@@ -118,10 +118,10 @@ std::vector<sockaddr> resolve(std::string_view host, std::string_view service) {
         if (asked->error != 0 && !(is_number(host) && is_port(service)))
             detail::ask_on_worker(
                 [asked, flags = is_number(host) ? AI_NUMERICHOST : 0] { asked->ask(flags); },
-                caller);
+                resolve_name);
     }
     if (asked->error != 0)
-        throw boost::system::system_error{code_of(*asked), std::string{caller} + ": host " +
+        throw boost::system::system_error{code_of(*asked), std::string{resolve_name} + ": host " +
                                                                quoted(host) + ", service " +
                                                                quoted(service)};
     return std::move(asked->answer);

@@ -37,7 +37,7 @@ void write_to(int fd, std::string_view text) noexcept {
     }
 }
 
-void report(const task& overflown) noexcept {
+void report_overflow_of(const task& overflown) noexcept {
     fixed_line line;
     line.add("miou: stack overflow in ");
     line.add_description(overflown);
@@ -52,7 +52,7 @@ static void on_fault(int number, siginfo_t* info, void*) {
     const bool at_address = info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR;
     if (const scheduler* const here = this_scheduler; here != nullptr && at_address)
         if (const task* const overflown = here->overflown_at(info->si_addr))
-            report(*overflown);
+            report_overflow_of(*overflown);
     ::signal(number, SIG_DFL);
     if (!at_address) // a fault at an address happens again on return; this one does not
         ::raise(number);
