@@ -186,11 +186,10 @@ TEST(exceptions, throw_with_nested_after_a_suspension_nests_the_tasks_own_except
                 miou::yield();
                 std::throw_with_nested(std::runtime_error{"outer"});
             }
-        } catch (const std::runtime_error& outer) {
+        } catch (const std::nested_exception& outer) {
             miou::yield();
             try {
-                std::rethrow_if_nested(outer);
-                ADD_FAILURE();
+                outer.rethrow_nested();
             } catch (const tagged& inner) {
                 EXPECT_EQ(inner.tag, n);
             }

@@ -163,15 +163,18 @@ TEST(trigger, a_function_that_is_not_signaled_is_destroyed_with_it) {
 
 TEST(trigger, it_may_be_destroyed_as_soon_as_await_has_returned) {
     miou::run({.domains = domains()}, [] {
+        constexpr int times = 100;
         std::atomic<miou::trigger*> shared = nullptr;
-        std::jthread signaler{[&](std::stop_token stop) {
-            while (!stop.stop_requested())
-                if (miou::trigger* const each = shared.exchange(nullptr))
+        std::jthread signaler{[&] {
+            for (int signaled = 0; signaled < times;)
+                if (miou::trigger* const each = shared.exchange(nullptr)) {
                     each->signal();
-                else
+                    ++signaled;
+                } else {
                     std::this_thread::yield();
+                }
         }};
-        for (int i = 0; i < 100; ++i) {
+        for (int i = 0; i < times; ++i) {
             auto mine = std::make_unique<miou::trigger>();
             shared = mine.get();
             EXPECT_EQ(mine->await(), nullptr);
