@@ -206,6 +206,15 @@ public:
         });
     }
 
+    /// In the order in which they were spawned, which a vector does not promise: the clean-up of
+    /// one child signals what others wait for.
+    ~crowd() {
+        for (miou::promise<void>& each : children_)
+            const auto released = std::move(each);
+    }
+    crowd(const crowd&) = delete;
+    crowd& operator=(const crowd&) = delete;
+
 private:
     template <class F>
     void add(F fn) {
