@@ -11,6 +11,8 @@
 #include <cfenv>
 #include <utility>
 
+#include <unwind.h> // __ARM_EABI_UNWINDER__
+
 #ifdef MIOU_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
