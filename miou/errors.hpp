@@ -88,16 +88,21 @@ public:
 /// that could not start. Every other task is unharmed.
 class MIOU_API no_stack : public std::bad_alloc {
 public:
-    explicit no_stack(int error) noexcept
-        : error_{error} {}
-    const char* what() const noexcept override {
-        return "miou: no memory for the stack of a task (see ulimit -v and vm.max_map_count)";
-    }
+    /// `what` must live for ever.
+    explicit no_stack(
+        int error,
+        const char* what =
+            "miou: no memory for the stack of a task (see ulimit -v and vm.max_map_count)") noexcept
+        : error_{error}
+        , what_{what} {}
+    /// Says which limit to raise.
+    const char* what() const noexcept override { return what_; }
     /// The `errno` of the system call that failed.
     int error() const noexcept { return error_; }
 
 private:
     int error_;
+    const char* what_;
 };
 
 /// The `finally` of a `protect` threw; `.nested()` is its exception. OCaml: `Fun.Finally_raised`.

@@ -25,6 +25,11 @@ struct run_options {
     /// How many domains (threads) run beside dom0, 0 to 1023. `MIOU_DOMAINS`, or the number of
     /// hardware threads minus one.
     std::optional<int> domains = {};
+    /// Whether a task for which the system allows no further guard page runs without one, instead
+    /// of failing with `no_stack`. If it overflows its stack, it overwrites the stack of another
+    /// task, and nothing reports that. Only kernels before Linux 6.13 limit the number of guard
+    /// pages, to about 30,000; to raise `vm.max_map_count`, three for each task, is better.
+    bool unguarded = false;
     /// Makes the system of each domain, on its thread; not called concurrently.
     unique_function<miou::events(domain_uid)> events = {};
 };
@@ -43,9 +48,9 @@ MIOU_API void run_root(run_options options, task& root);
 ///
 /// May be called again, on any thread, and inside a task, whose domain it blocks meanwhile. Throws
 /// `std::invalid_argument` for an option or an environment variable (`MIOU_DOMAINS`, `MIOU_QUANTA`,
-/// `MIOU_POLL`) that is malformed or out of range, `std::system_error` when a thread cannot be
-/// started, and `std::runtime_error` when the program has a shadow stack (x86-64).
-/// OCaml: `Miou.run`.
+/// `MIOU_POLL`, `MIOU_MPROTECT`) that is malformed or out of range, `std::system_error` when a
+/// thread cannot be started, and `std::runtime_error` when the program has a shadow stack (x86-64).
+/// With `MIOU_MPROTECT=1` guard pages are made as on kernels before Linux 6.13. OCaml: `Miou.run`.
 template <class F>
 auto run(run_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION)
     -> detail::result_of<F> {

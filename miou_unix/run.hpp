@@ -16,6 +16,7 @@ struct run_options {
     std::optional<int> poll = {};
     std::optional<std::uint64_t> g = {};
     std::optional<int> domains = {};
+    bool unguarded = false;
     /// The largest number of threads for functions of `blocking`, and of other threads for
     /// `resolve`; 1 to 1,024. `MIOU_WORKERS`, or the number of hardware threads, at least 4.
     std::optional<int> workers = {};

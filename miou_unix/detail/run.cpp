@@ -12,6 +12,7 @@ miou::run_options with_reactor(const run_options& chosen) {
             .poll = chosen.poll,
             .g = chosen.g,
             .domains = chosen.domains,
+            .unguarded = chosen.unguarded,
             .events = [workers = std::make_shared<worker_pools>(workers_wanted(chosen.workers))](
                           miou::domain_uid domain) { return reactor::make(domain, workers); }};
 }

@@ -117,7 +117,7 @@ std::string sockaddr::to_string() const {
         ::inet_ntop(AF_INET6, &as<::sockaddr_in6>(storage_).sin6_addr, text, sizeof text);
         return std::string{"["}
             .append(text)
-            .append(of.scope != 0 ? "%" + std::to_string(of.scope) : "")
+            .append(of.scope != 0 ? std::string{"%"}.append(std::to_string(of.scope)) : "")
             .append("]:")
             .append(std::to_string(of.port));
     case AF_UNIX: {

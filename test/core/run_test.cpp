@@ -162,7 +162,7 @@ TEST(run, an_option_that_is_out_of_range_is_refused) {
 }
 
 TEST(run, an_environment_variable_that_is_malformed_or_out_of_range_is_refused) {
-    for (const char* name : {"MIOU_DOMAINS", "MIOU_QUANTA", "MIOU_POLL"})
+    for (const char* name : {"MIOU_DOMAINS", "MIOU_QUANTA", "MIOU_POLL", "MIOU_MPROTECT"})
         for (const char* value :
              {"", "x", "1x", " 1", "1 ", "+1", "-1", "0x1", "1.0", "99999999999", "2000000000"}) {
             const test::environment_variable bad{name, value};

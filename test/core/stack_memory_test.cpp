@@ -75,7 +75,7 @@ private:
 };
 
 TEST(stack, memory_is_given_back_when_the_domain_idles_after_a_storm) {
-    constexpr std::size_t count = test::scaled(20'000, 700);
+    constexpr std::size_t count = test::scaled(5'000, 700);
     constexpr std::size_t megabyte = 1024 * kib;
     std::vector<idle_watch> watches(static_cast<std::size_t>(test::domains()) + 1);
     const auto domain_of = [&](miou::domain_uid d) -> idle_watch& {

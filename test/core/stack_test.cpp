@@ -2,19 +2,26 @@
 
 #include "miou/miou.hpp"
 #include "support/domains.hpp"
+#include "support/environment.hpp"
 #include "support/parking_lot.hpp"
+#include "support/process.hpp"
 #include "support/sanitized.hpp"
 #include "support/sizes.hpp"
 
 #include <gtest/gtest.h>
 
-#include <sys/uio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
+#include <fstream>
+#include <set>
+#include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -26,12 +33,10 @@ std::uintptr_t page_size() {
     return size;
 }
 
-/// Whether the byte at `address` can be read. It asks the kernel, so it cannot fault.
+/// Whether the page that begins at `address` can be read. It asks the kernel, or an emulator, to
+/// take it for a path, so it cannot fault.
 bool accessible(std::uintptr_t address) {
-    char byte = 0;
-    const iovec local{&byte, 1};
-    const iovec remote{reinterpret_cast<void*>(address), 1};
-    return ::process_vm_readv(::getpid(), &local, 1, &remote, 1, 0) == 1;
+    return ::access(reinterpret_cast<const char*>(address), F_OK) == 0 || errno != EFAULT;
 }
 
 std::uintptr_t page_of(std::uintptr_t address) {
@@ -56,6 +61,7 @@ void check_guard_pages(std::vector<std::uintptr_t> addresses) {
     const std::uintptr_t distance = page_of(addresses[0]) - guard_below(addresses[0], range);
     std::uintptr_t below = 0;
     for (const std::uintptr_t address : addresses) {
+        ASSERT_TRUE(accessible(page_of(address)));
         std::uintptr_t guarded = page_of(address) - distance;
         if (accessible(guarded))
             guarded = guard_below(address, range);
@@ -81,48 +87,173 @@ void on_every_domain(F fn) {
         miou::await_exn(task);
 }
 
-TEST(stack, every_one_of_a_hundred_thousand_stacks_has_a_guard_page_of_its_own) {
-    miou::run({.domains = test::domains()}, [] {
-        const auto domains = static_cast<int>(miou::domain::available()) + 1;
-        const int count = test::scaled(100'000, 2'000) / domains;
-        std::atomic<int> guarded_stacks = 0;
-        on_every_domain([&] {
-            test::parking_lot lot;
-            std::vector<std::uintptr_t> mine;
-            std::vector<miou::promise<void>> tasks;
-            for (int i = 0; i < count; ++i)
-                tasks.push_back(miou::async([&] {
-                    mine.push_back(here());
-                    lot.park();
-                }));
-            while (lot.parked() < tasks.size())
-                miou::yield();
-            check_guard_pages(mine);
-            lot.let_go();
-            for (const auto& task : tasks)
+/// Tasks that are parked at the same time, each on a stack of its own.
+class crowd {
+public:
+    explicit crowd(int size) {
+        for (int i = 0; i < size; ++i)
+            tasks_.push_back(miou::async([this] {
+                addresses_.push_back(here());
+                lot_.park();
+            }));
+        while (lot_.parked() + failed() < tasks_.size())
+            miou::yield();
+    }
+    const std::vector<std::uintptr_t>& addresses() const { return addresses_; }
+    /// How many got no stack.
+    std::size_t failed() const {
+        return static_cast<std::size_t>(std::ranges::count(
+            tasks_, miou::promise_state::exited, [](const auto& each) { return each.state(); }));
+    }
+    /// What they say about that.
+    std::set<std::string> disperse() {
+        lot_.let_go();
+        std::set<std::string> messages;
+        for (const auto& task : tasks_)
+            try {
                 miou::await_exn(task);
-            guarded_stacks += static_cast<int>(mine.size());
+            } catch (const miou::no_stack& failure) {
+                messages.insert(failure.what());
+            }
+        return messages;
+    }
+
+private:
+    test::parking_lot lot_;
+    std::vector<std::uintptr_t> addresses_;
+    std::vector<miou::promise<void>> tasks_;
+};
+
+std::size_t most_mappings() {
+    std::size_t most = 0;
+    std::ifstream{"/proc/sys/vm/max_map_count"} >> most;
+    return most;
+}
+
+// Stacks of a hundred thousand tasks need more addresses than a processor of 32 bits has.
+constexpr int many = sizeof(void*) < 8 ? 10'000 : test::scaled(100'000, 2'000);
+
+TEST(stack, each_of_many_tasks_has_a_guard_page_of_its_own_or_fails_when_no_mapping_is_left) {
+    miou::run({.domains = test::domains()}, [] {
+        const int count = many / static_cast<int>(miou::domain::available() + 1);
+        std::atomic<int> as_promised = 0;
+        on_every_domain([&] {
+            crowd mine{count};
+            check_guard_pages(mine.addresses());
+            const std::size_t failed = mine.failed();
+            if (failed > 0) {
+                EXPECT_GT(test::mappings(), most_mappings() / 8 * 7);
+            }
+            EXPECT_EQ(mine.addresses().size() + failed, static_cast<std::size_t>(count));
+            for (const std::string& message : mine.disperse())
+                EXPECT_NE(message.find("guard page"), message.npos) << message;
+            ++as_promised;
         });
-        EXPECT_EQ(guarded_stacks, count * domains);
+        EXPECT_EQ(as_promised, static_cast<int>(miou::domain::available()) + 1);
     });
 }
+
+// The sanitizers allow too few fibers, and 32 bits too few addresses.
+#if !TEST_SANITIZED && __SIZEOF_POINTER__ == 8
+
+/// More tasks than the system allows guard pages, where they need mappings.
+class guards_by_mprotect : public testing::Test {
+protected:
+    void SetUp() override {
+        if (most_mappings() > 2 * more_tasks)
+            GTEST_SKIP() << "vm.max_map_count allows more";
+    }
+    static constexpr int more_tasks = 40'000;
+
+private:
+    const test::environment_variable forced_{"MIOU_MPROTECT", "1"};
+};
+
+TEST_F(guards_by_mprotect, tasks_without_one_fail_with_an_error_that_says_what_to_raise) {
+    miou::run({.domains = 0}, [] {
+        crowd some{more_tasks};
+        EXPECT_GT(some.failed(), 0u);
+        const std::set<std::string> messages = some.disperse();
+        ASSERT_EQ(messages.size(), 1u);
+        EXPECT_NE(messages.begin()->find("sysctl -w vm.max_map_count="), std::string::npos);
+    });
+}
+
+/// Mappings of the program, until `left` are left.
+class other_mappings {
+public:
+    explicit other_mappings(std::size_t left)
+        : size_{(most_mappings() - left - test::mappings()) * page_size()}
+        , begin_{static_cast<std::byte*>(::mmap(
+              nullptr, size_, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))} {
+        for (std::size_t page = 0; page < size_; page += 2 * page_size())
+            EXPECT_EQ(::mprotect(begin_ + page, page_size(), PROT_NONE), 0);
+    }
+    ~other_mappings() { ::munmap(begin_, size_); }
+    other_mappings(const other_mappings&) = delete;
+    other_mappings& operator=(const other_mappings&) = delete;
+
+private:
+    std::size_t size_;
+    std::byte* begin_;
+};
+
+TEST_F(guards_by_mprotect, are_as_many_as_the_mappings_of_the_program_leave_room_for) {
+    const other_mappings others{2'000};
+    miou::run({.domains = 0}, [] {
+        crowd some{2'000};
+        EXPECT_GT(some.addresses().size(), 900u);
+        EXPECT_GT(some.failed(), 900u);
+        check_guard_pages(some.addresses());
+        some.disperse();
+    });
+}
+
+TEST_F(guards_by_mprotect, never_take_the_last_mappings_so_threads_start_and_the_heap_grows) {
+    miou::run({.domains = 0}, [] {
+        crowd some{more_tasks};
+        EXPECT_GT(some.failed(), 0u);
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 100; ++i)
+            threads.emplace_back([] { ::operator delete(::operator new(64 << 20)); });
+        for (std::thread& each : threads)
+            each.join();
+        some.disperse();
+    });
+}
+
+TEST_F(guards_by_mprotect, further_tasks_run_without_one_when_the_run_asks_for_that) {
+    miou::run({.domains = test::domains(), .unguarded = true}, [] {
+        const int count = more_tasks / static_cast<int>(miou::domain::available() + 1);
+        std::atomic<int> started = 0;
+        on_every_domain([&] {
+            crowd mine{count};
+            check_guard_pages({mine.addresses().begin(), mine.addresses().begin() + 1'000});
+            started += static_cast<int>(mine.addresses().size());
+            EXPECT_TRUE(mine.disperse().empty());
+        });
+        EXPECT_EQ(started, count * static_cast<int>(miou::domain::available() + 1));
+    });
+}
+
+TEST_F(guards_by_mprotect, are_given_back_with_the_run) {
+    for (int runs = 0; runs < 3; ++runs)
+        miou::run({.domains = test::domains()}, [] {
+            crowd some{15'000};
+            EXPECT_EQ(some.failed(), 0u);
+            some.disperse();
+        });
+}
+
+#endif
 
 TEST(stack, guard_pages_stay_when_the_memory_of_stacks_is_given_back_and_reused) {
     miou::run({.domains = 0}, [] {
         std::vector<std::uintptr_t> addresses;
         for (int round = 0; round < 3; ++round) {
-            test::parking_lot lot;
-            std::vector<miou::promise<void>> tasks;
-            for (int i = 0; i < test::scaled(1'500, 700); ++i)
-                tasks.push_back(miou::async([&] {
-                    addresses.push_back(here());
-                    lot.park();
-                }));
-            while (lot.parked() < tasks.size())
-                miou::yield();
-            lot.let_go();
-            for (const auto& task : tasks)
-                miou::await_exn(task);
+            crowd some{test::scaled(1'500, 700)};
+            addresses.insert(addresses.end(), some.addresses().begin(), some.addresses().end());
+            some.disperse();
         }
         std::sort(addresses.begin(), addresses.end());
         addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());

@@ -187,7 +187,7 @@ public:
         ::pthread_getattr_default_np(&before_);
         ::pthread_attr_t huge;
         ::pthread_attr_init(&huge);
-        ::pthread_attr_setstacksize(&huge, std::size_t{1} << 47);
+        ::pthread_attr_setstacksize(&huge, ~std::size_t{0} / 4 * 3);
         EXPECT_EQ(::pthread_setattr_default_np(&huge), 0);
         ::pthread_attr_destroy(&huge);
     }

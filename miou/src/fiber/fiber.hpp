@@ -11,6 +11,8 @@
 #include <cfenv>
 #include <utility>
 
+#include <unwind.h> // __ARM_EABI_UNWINDER__
+
 #ifdef MIOU_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
@@ -221,7 +223,16 @@ jump(boost::context::detail::fcontext_t to, void* data) noexcept {
 }
 
 [[gnu::always_inline]] inline void fiber::jump_to(fiber& next) noexcept {
+#if defined(__x86_64__) || defined(__i386__)
     arrive(jump(next.context_, this));
+#else
+    // Elsewhere Boost.Context does not save the floating-point environment.
+    std::fenv_t environment;
+    std::fegetenv(&environment);
+    const auto from = jump(next.context_, this);
+    std::fesetenv(&environment);
+    arrive(from);
+#endif
 }
 
 [[gnu::always_inline]] inline void fiber::switch_to(fiber& next) noexcept {

@@ -1,5 +1,6 @@
 #include "miou/src/fiber/stack.hpp"
 
+#include "miou/detail/atomic.hpp"
 #include "miou/errors.hpp"
 #include "miou/src/fiber/sanitizers.hpp"
 
@@ -9,11 +10,13 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <fstream>
 
 namespace miou::detail {
 namespace {
 
 constexpr int madv_guard_install = 102; // MADV_GUARD_INSTALL of Linux 6.13; not in older headers
+constexpr int no_advice = -1;
 
 std::size_t page_size() noexcept {
     static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -45,14 +48,26 @@ std::size_t slot_size() noexcept {
     return guard_size() + usable_size;
 }
 
-void install_guard(std::byte* begin) {
-    static const bool by_madvise = [begin] {
-        return ::madvise(begin, guard_size(), madv_guard_install) == 0;
-    }();
-    const int failed = by_madvise ? ::madvise(begin, guard_size(), madv_guard_install)
-                                  : ::mprotect(begin, guard_size(), PROT_NONE);
-    if (failed)
-        throw no_stack{errno};
+/// Each is a mapping, and makes one of the stack above it.
+atomic<std::size_t> all_mprotected = 0;
+
+/// How many guards may be mprotect'ed. A sixteenth of the mappings is for others: without any left,
+/// no heap grows and no thread starts.
+std::size_t most_mprotected() {
+    std::size_t mappings = 65'530; // Linux's own default
+    std::ifstream{"/proc/sys/vm/max_map_count"} >> mappings;
+    return (mappings - mappings / 16) / 2;
+}
+
+bool mprotect_guard(std::byte* begin) {
+    static atomic<std::size_t> most = 0;
+    const std::size_t made = all_mprotected.load(memory_order_relaxed);
+    if (made >= most.load(memory_order_relaxed)) // the first one, or somebody may have raised it
+        most.store(most_mprotected(), memory_order_relaxed);
+    if (made >= most.load(memory_order_relaxed) || ::mprotect(begin, guard_size(), PROT_NONE) != 0)
+        return false;
+    all_mprotected.fetch_add(1, memory_order_relaxed);
+    return true;
 }
 
 } // namespace
@@ -86,6 +101,20 @@ void stack_pool::give_back(stack released) noexcept {
     unused_.push_back(released);
 }
 
+void stack_pool::install_guard(std::byte* begin) {
+    // An emulator may answer 0 to whatever it does not know, and install nothing.
+    static const bool knows_advice = ::madvise(begin, page_size(), no_advice) != 0;
+    if (!guards_.by_mprotect && knows_advice &&
+        ::madvise(begin, guard_size(), madv_guard_install) == 0)
+        return;
+    if (mprotect_guard(begin))
+        ++mprotected_;
+    else if (!guards_.may_lack)
+        throw no_stack{ENOMEM,
+                       "miou: no guard page for the stack of a task: vm.max_map_count allows "
+                       "no more (sysctl -w vm.max_map_count=N, N three for each task)"};
+}
+
 void stack_pool::add_slab() {
     if (slabs_.size() == slabs_.capacity())
         slabs_.reserve(2 * slabs_.size() + 4); // may throw, so before anything is mapped
@@ -112,6 +141,7 @@ void stack_pool::add_slab() {
 stack_pool::~stack_pool() {
     for (const slab& each : slabs_)
         ::munmap(each.begin, each.size);
+    all_mprotected.fetch_sub(mprotected_, memory_order_relaxed);
 }
 
 } // namespace miou::detail

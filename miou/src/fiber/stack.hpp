@@ -16,17 +16,23 @@ struct stack {
     bool has_guard_at(const void* address) const noexcept;
 };
 
+struct guard_settings {
+    bool by_mprotect; // also where the kernel has guards that cost no mapping
+    bool may_lack;    // when there can be no more of them
+};
+
 /// The stacks of one domain.
 ///
 ///     slab:  | guard | stack 0 ........ | guard | stack 1 ........ | guard | ...
 ///
 /// A stack is cut from a slab when it is first needed. It gets its guard page then, and keeps it
-/// for life. Where the kernel has MADV_GUARD_INSTALL (Linux 6.13), a guard page costs no mapping,
-/// so vm.max_map_count does not limit their number. Elsewhere they are made with mprotect. If a
-/// guard page cannot be made, the stack is not handed out.
+/// for life. Where the kernel has MADV_GUARD_INSTALL (Linux 6.13), a guard page costs no mapping.
+/// Elsewhere they are made with mprotect, so vm.max_map_count limits their number. If a guard page
+/// cannot be made, the stack is not handed out, unless the settings say so.
 class stack_pool {
 public:
-    stack_pool() noexcept = default;
+    explicit stack_pool(guard_settings guards) noexcept
+        : guards_{guards} {}
     stack_pool(const stack_pool&) = delete;
     stack_pool& operator=(const stack_pool&) = delete;
     ~stack_pool();
@@ -43,7 +49,10 @@ private:
     };
 
     void add_slab();
+    void install_guard(std::byte* begin);
 
+    const guard_settings guards_;
+    std::size_t mprotected_ = 0; // guards of this pool
     std::vector<slab> slabs_;
     std::vector<stack> unused_;
     std::byte* uncut_ = nullptr; // what is left of the newest slab

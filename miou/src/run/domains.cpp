@@ -17,8 +17,8 @@ public:
             task& root)
         : run_{settings, root}
         , make_events_{make_events}
-        , booted_{settings.domains + 1}
-        , finished_{settings.domains + 1} {}
+        , booted_{static_cast<std::ptrdiff_t>(settings.domains) + 1}
+        , finished_{static_cast<std::ptrdiff_t>(settings.domains) + 1} {}
 
     void run() {
         const unsigned wanted = run_.settings.domains;

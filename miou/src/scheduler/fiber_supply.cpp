@@ -4,10 +4,12 @@
 
 namespace miou::detail {
 
-fiber_supply::fiber_supply(fiber_thread& thread, void (*body)(fiber&, void*), void* argument)
+fiber_supply::fiber_supply(fiber_thread& thread, guard_settings guards, void (*body)(fiber&, void*),
+                           void* argument)
     : thread_{thread}
     , body_{body}
     , argument_{argument}
+    , stacks_{guards}
     , reserve_{&make()} {}
 
 fiber_supply::~fiber_supply() {

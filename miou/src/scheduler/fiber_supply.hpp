@@ -26,7 +26,8 @@ namespace miou::detail {
 class fiber_supply {
 public:
     /// Each fiber runs `body(fiber, argument)`. Throws `no_stack`.
-    fiber_supply(fiber_thread& thread, void (*body)(fiber&, void*), void* argument);
+    fiber_supply(fiber_thread& thread, guard_settings guards, void (*body)(fiber&, void*),
+                 void* argument);
     fiber_supply(const fiber_supply&) = delete;
     fiber_supply& operator=(const fiber_supply&) = delete;
     /// Needs that no task runs or waits any more.

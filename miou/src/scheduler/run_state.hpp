@@ -3,6 +3,7 @@
 
 #include "miou/detail/atomic.hpp"
 #include "miou/detail/task.hpp"
+#include "miou/src/fiber/stack.hpp"
 
 #include <cstdint>
 #include <exception>
@@ -17,6 +18,7 @@ struct run_settings {
     std::uint32_t poll;   // tasks run between two polls of the system
     std::uint64_t seed;
     unsigned domains; // besides dom0
+    guard_settings guards;
 };
 
 /// Made before the first domain and gone after the last one.

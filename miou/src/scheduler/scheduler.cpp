@@ -30,7 +30,7 @@ scheduler::scheduler(run_state& run, domain_uid uid)
     , poll_countdown_{run.settings.poll}
     , quanta_{run.settings.quanta}
     , loop_{thread_}
-    , fibers_{thread_, &fiber_body, this}
+    , fibers_{thread_, run.settings.guards, &fiber_body, this}
     , next_uid_{static_cast<std::uint64_t>(uid.to_int())}
     // A stream of its own for each domain: the golden ratio spreads the seeds.
     , random_{run.settings.seed + 0x9e3779b97f4a7c15u * next_uid_}
