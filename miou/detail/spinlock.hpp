@@ -13,7 +13,7 @@ public:
         // The holder may have been preempted. So this gives way after a short spin.
         for (int spins = 0; held_.exchange(true, memory_order_acquire); ++spins)
             if (spins < 64)
-                cpu_relax();
+                spin_pause();
             else
                 ::sched_yield();
     }

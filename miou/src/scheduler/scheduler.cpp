@@ -151,7 +151,7 @@ bool scheduler::spin_until_mail() const noexcept {
     for (int spins = 0; spins < spins_before_sleep; ++spins) {
         if (inbox_.has_mail())
             return true;
-        cpu_relax();
+        spin_pause();
     }
     return false;
 }

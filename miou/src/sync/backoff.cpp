@@ -36,7 +36,7 @@ backoff::backoff(backoff_options bounds)
 
 backoff backoff::once() const noexcept {
     for (std::uint32_t left = draw(wait_log_); left > 0; --left)
-        detail::cpu_relax();
+        detail::spin_pause();
     backoff next = *this;
     next.wait_log_ = std::min(wait_log_ + 1, bounds_.upper_wait_log);
     return next;
