@@ -130,12 +130,9 @@ std::size_t most_mappings() {
     return most;
 }
 
-// Stacks of a hundred thousand tasks need more addresses than a processor of 32 bits has.
-constexpr int many = sizeof(void*) < 8 ? 10'000 : test::scaled(100'000, 2'000);
-
 TEST(stack, each_of_many_tasks_has_a_guard_page_of_its_own_or_fails_when_no_mapping_is_left) {
     miou::run({.domains = test::domains()}, [] {
-        const int count = many / static_cast<int>(miou::domain::available() + 1);
+        const int count = test::most_tasks / static_cast<int>(miou::domain::available() + 1);
         std::atomic<int> as_promised = 0;
         on_every_domain([&] {
             crowd mine{count};

@@ -30,4 +30,8 @@ constexpr int scaled(int plain, int sanitized) {
     return TEST_SANITIZED ? sanitized : plain;
 }
 
+/// How many tasks may have a stack at the same time. 32 bits have few addresses. On kernels before
+/// Linux 6.13 so many need `.unguarded`.
+constexpr int most_tasks = sizeof(void*) < 8 ? 10'000 : scaled(100'000, 2'000);
+
 } // namespace test
