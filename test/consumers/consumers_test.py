@@ -110,7 +110,7 @@ class Consumers:
         self.echo_of_cmake("cmake", "static-of-both", *static_of_both)
 
     def as_part_of_a_build(self):
-        self.echo_of_meson("meson", "subproject", "--wrap-mode=forcefallback",
+        self.echo_of_meson("meson", "subproject", "--force-fallback-for=miou_unix",
                            prepare=lambda project: (project / "subprojects" / "miou").symlink_to(ROOT))
         self.echo_of_cmake("fetch_content", "static", f"-DFETCHCONTENT_SOURCE_DIR_MIOU={ROOT}")
 
