@@ -398,7 +398,8 @@ void in_a_crowd_of_reads(F fn) {
     std::vector<miou::promise<void>> crowd;
     for (int i = 0; i < 16; ++i)
         crowd.push_back(miou::async([&over] {
-            for (const auto ends = test::socket_pair(); !over;)
+            const auto ends = test::socket_pair();
+            while (!over)
                 test::write_and_read(ends);
         }));
     fn();
