@@ -119,23 +119,96 @@ double sleep(std::size_t tasks) {
     return watch.ns();
 }
 
+/// `round(domains)` returns how many tasks it has run.
+template <class F>
+double for_each_task_over(std::size_t domains, F round) {
+    double ns = 0;
+    std::size_t tasks = 0;
+    miou::run({.domains = static_cast<int>(domains)}, [&] {
+        round(domains);
+        const wall_clock watch;
+        while (tasks < tasks_measured)
+            tasks += round(domains);
+        ns = watch.ns();
+    });
+    return ns / static_cast<double>(tasks);
+}
+
+constexpr std::size_t branches = 10;
+
+/// Counts the tasks of a tree with so many leaves.
+std::size_t tree(std::size_t leaves) {
+    if (leaves == 1)
+        return 1;
+    std::vector<miou::promise<std::size_t>> children;
+    children.reserve(branches);
+    for (std::size_t i = 0; i < branches; ++i)
+        children.push_back(miou::async([leaves] { return tree(leaves / branches); }));
+    std::size_t tasks = 1;
+    for (auto& each : children)
+        tasks += miou::await_exn(std::move(each));
+    return tasks;
+}
+
+/// A tree of 1,111 tasks for each of 96 calls, which are dealt to the domains: as much work for
+/// each of up to 16.
+std::size_t trees_on(std::size_t) {
+    std::size_t tasks = 0;
+    for (const auto& each : miou::parallel(&tree, std::vector<std::size_t>(96, 1000)))
+        tasks += each.value();
+    return tasks;
+}
+
+/// A thousand calls, which are dealt to the domains.
+std::size_t burst_to(std::size_t domains) {
+    constexpr std::size_t calls = 1000;
+    const std::vector<miou::domain_uid> all = miou::domain::all();
+    std::vector<miou::promise<void>> called;
+    called.reserve(calls);
+    for (std::size_t i = 0; i < calls; ++i)
+        called.push_back(miou::call({.pin = all[i % domains]}, [] {}));
+    miou::await_all(std::move(called));
+    return calls;
+}
+
+std::vector<std::size_t> counts_up_to(std::size_t last, std::size_t first, std::size_t factor) {
+    std::vector<std::size_t> counts;
+    for (std::size_t count = first; count <= last; count *= factor)
+        counts.push_back(count);
+    return counts;
+}
+
 } // namespace
 
-const std::vector<growing_operation>& growing_operations() {
+growth growth_of_tasks(std::size_t up_to) {
     const auto operation = [](const char* name, double (*round)(std::size_t)) {
         return growing_operation{
             name, [round](std::size_t tasks) { return for_each_task(tasks, round); }};
     };
-    static const std::vector<growing_operation> all = {
-        operation("spawn + await_all", &spawn_and_await_all),
-        operation("care + await", &care),
-        operation("get", &get),
-        operation("take + await", &take),
-        operation("cancel, parked", &cancel),
-        operation("trigger wake + await_all", &wake),
-        operation("sleep", &sleep),
+    return {"growth of miou: ns a task of",
+            counts_up_to(up_to, 1000, 10),
+            {
+                operation("spawn + await_all", &spawn_and_await_all),
+                operation("care + await", &care),
+                operation("get", &get),
+                operation("take + await", &take),
+                operation("cancel, parked", &cancel),
+                operation("trigger wake + await_all", &wake),
+                operation("sleep", &sleep),
+            }};
+}
+
+growth growth_of_domains(std::size_t up_to) {
+    const auto operation = [](const char* name, std::size_t (*round)(std::size_t)) {
+        return growing_operation{
+            name, [round](std::size_t domains) { return for_each_task_over(domains, round); }};
     };
-    return all;
+    return {"growth of miou: ns of wall a task, domains:",
+            counts_up_to(up_to, 1, 2),
+            {
+                operation("trees of tasks, dealt by parallel", &trees_on),
+                operation("1,000 calls + await_all", &burst_to),
+            }};
 }
 
 } // namespace bench

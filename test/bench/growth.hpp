@@ -1,7 +1,5 @@
-// Whether the cost of an operation of miou depends on the number of tasks.
+// Whether the cost of an operation of miou depends on the number of tasks, or of domains.
 #pragma once
-
-#include "process.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -12,10 +10,17 @@ namespace bench {
 
 struct growing_operation {
     std::string name;
-    /// Nanoseconds for each task, when there are `tasks` of them.
-    std::function<double(std::size_t tasks)> measure;
+    /// Nanoseconds for each task, with `count` of what grows.
+    std::function<double(std::size_t count)> measure;
 };
 
-const std::vector<growing_operation>& growing_operations();
+struct growth {
+    std::string title;
+    std::vector<std::size_t> counts;
+    std::vector<growing_operation> operations;
+};
+
+growth growth_of_tasks(std::size_t up_to);
+growth growth_of_domains(std::size_t up_to);
 
 } // namespace bench

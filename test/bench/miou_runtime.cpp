@@ -14,9 +14,15 @@ struct miou_runtime {
         miou::run({.domains = 0}, fn);
     }
     template <class F>
-    static void run_with_remote(F fn) {
-        miou::run({.domains = 1},
-                  [&] { fn([](auto remote) { miou::await_exn(miou::call(std::move(remote))); }); });
+    static void run_with(std::size_t others, F fn) {
+        miou::run({.domains = static_cast<int>(others)}, [&] {
+            fn([all = miou::domain::all()](std::size_t i, auto called) {
+                return miou::call({.pin = all[i]}, std::move(called));
+            });
+        });
+    }
+    static std::size_t result(miou::promise<std::size_t>& called) {
+        return miou::await_exn(std::move(called));
     }
     template <class F>
     static task spawn(F fn) {

@@ -5,7 +5,8 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
+#include <stdexcept>
+#include <string>
 #include <system_error>
 
 namespace bench {
@@ -50,8 +51,8 @@ figures in_child(const std::function<figures()>& measure) {
     ::waitpid(pid, &status, 0);
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
         return measured;
-    std::fprintf(stderr, "bench: a measurement failed (wait status %d)\n", status);
-    return {};
+    throw std::runtime_error{"the process that measured ended with wait status " +
+                             std::to_string(status)};
 }
 
 } // namespace bench

@@ -8,8 +8,8 @@ namespace bench {
 
 using figures = std::vector<double>;
 
-/// Calls `measure` in a forked child, and returns what it returned. If the child died, reports that
-/// on stderr, and returns nothing.
+/// Calls `measure` in a forked child, and returns what it returned. Throws `std::runtime_error` if
+/// the child failed; an exception of `measure` has been reported on stderr.
 figures in_child(const std::function<figures()>& measure);
 
 } // namespace bench

@@ -2,80 +2,103 @@
 
 #include "measure.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <fstream>
+#include <stdexcept>
 
 namespace bench {
-namespace {
 
-constexpr const char* columns = "%-36s %11s %11s %11s %11s %12s %11s %11s %s\n";
+double row::median_of(std::size_t column) const {
+    return median(measured[column]);
+}
 
-std::string number(double value, const char* suffix = "") {
+double row::spread_of(std::size_t column) const {
+    return spread(measured[column]);
+}
+
+double row::ratio(std::size_t column, std::size_t to) const {
+    const std::size_t both = std::min(measured[column].size(), measured[to].size());
+    figures ratios;
+    for (std::size_t i = 0; i < both; ++i)
+        if (measured[to][i] != 0)
+            ratios.push_back(measured[column][i] / measured[to][i]);
+    return median(std::move(ratios));
+}
+
+std::size_t table::column_of(const std::string& name) const {
+    const auto found = std::find_if(columns.begin(), columns.end(),
+                                    [&](const column& each) { return each.name == name; });
+    return static_cast<std::size_t>(found - columns.begin());
+}
+
+std::vector<verdict> verdicts(const table& works) {
+    std::vector<verdict> found;
+    const std::size_t miou = works.column_of("miou");
+    if (miou == works.columns.size())
+        return found;
+    for (const row& each : works.rows)
+        for (const gate& limit : each.what.gates) {
+            const std::size_t over = works.column_of(limit.over);
+            const bool is_ratio = !limit.over.empty();
+            if (each.measured[miou].empty() ||
+                (is_ratio && (over == works.columns.size() || each.measured[over].empty())))
+                continue;
+            found.push_back(
+                {each.what.name, is_ratio ? "x " + works.columns[over].title : each.what.unit,
+                 is_ratio ? each.ratio(miou, over) : each.median_of(miou), limit.at_most});
+        }
+    return found;
+}
+
+std::string number(double value) {
     if (value == 0)
         return "-";
     char text[32];
-    std::snprintf(text, sizeof text, "%.*f%s", value < 100 ? 2 : 0, value, suffix);
+    std::snprintf(text, sizeof text, "%.*f", value < 10 ? 2 : value < 100 ? 1 : 0, value);
     return text;
 }
 
-void print_gate(const char* name, double value, double limit, const char* unit) {
-    if (value != 0)
-        std::printf("%-36s %8.2f%s, at most %.2f: %s\n", name, value, unit, limit,
-                    value <= limit ? "holds" : "DOES NOT HOLD");
+std::string median_text(const row& of, std::size_t column) {
+    return number(of.median_of(column));
 }
 
-} // namespace
-
-double row::median_of(std::size_t runtime) const {
-    return median(measured[runtime]);
+std::string median_and_spread(const row& of, std::size_t column) {
+    const std::size_t repetitions = of.measured[column].size();
+    if (repetitions < 2)
+        return median_text(of, column) + (repetitions == 1 ? " (once)" : "");
+    char text[32];
+    std::snprintf(text, sizeof text, " (%.0f%%)", 100 * of.spread_of(column));
+    return median_text(of, column) + text;
 }
 
-double row::ratio(std::size_t runtime, std::size_t to) const {
-    const double base = median_of(to);
-    return base == 0 ? 0 : median_of(runtime) / base;
+std::string growth_text(const row& of) {
+    return number(of.ratio(of.measured.size() - 1, 0)) + "x";
 }
 
-void print_table(const std::vector<row>& rows) {
-    if (rows.empty())
-        return;
-    std::printf(columns, "medians", "floor", "miou", "Boost.Fiber", "no traces", "miou/floor",
-                "miou/Boost", "/no traces", " repetitions");
-    for (const row& each : rows) {
-        std::string repetitions;
-        for (const figures& one : each.measured)
-            repetitions += ' ' + std::to_string(one.size());
-        std::printf(columns, each.name.c_str(), number(each.median_of(of_floor)).c_str(),
-                    number(each.median_of(of_miou)).c_str(),
-                    number(each.median_of(of_boost)).c_str(),
-                    number(each.median_of(of_untraced)).c_str(),
-                    number(each.ratio(of_miou, of_floor), "x").c_str(),
-                    number(each.ratio(of_miou, of_boost), "x").c_str(),
-                    number(each.ratio(of_miou, of_untraced), "x").c_str(), repetitions.c_str());
-    }
+std::vector<std::string> groups_of(const table& works) {
+    std::vector<std::string> groups;
+    for (const row& each : works.rows)
+        if (groups.empty() || groups.back() != each.group)
+            groups.push_back(each.group);
+    return groups;
 }
 
-void print_gates(const std::vector<row>& rows) {
-    std::printf("\ngates\n");
-    for (const row& each : rows) {
-        if (each.name.starts_with("yield"))
-            print_gate(each.name.c_str(), each.ratio(of_miou, of_floor), 2, " x floor");
-        if (each.name.starts_with("spawn"))
-            print_gate(each.name.c_str(), each.ratio(of_miou, of_boost), 0.25, " x Boost.Fiber");
-        if (each.name.starts_with("parked fiber, RSS"))
-            print_gate(each.name.c_str(), each.median_of(of_miou) / 1024, 5, " KiB");
-    }
+std::string chart_of(const std::string& group) {
+    std::string name = group;
+    for (char& each : name)
+        each =
+            each == ' ' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(each)));
+    return name + ".svg";
 }
 
-void print_growth(const std::vector<std::size_t>& tasks, const std::vector<row>& rows) {
-    std::printf("\n%-36s", "growth of miou: ns a task of");
-    for (const std::size_t each : tasks)
-        std::printf(" %10zu", each);
-    std::printf(" %10s\n", "last/first");
-    for (const row& each : rows) {
-        std::printf("%-36s", each.name.c_str());
-        for (std::size_t i = 0; i < tasks.size(); ++i)
-            std::printf(" %10s", number(each.median_of(i)).c_str());
-        std::printf(" %10s\n", number(each.ratio(tasks.size() - 1, 0), "x").c_str());
-    }
+void write_file(const std::filesystem::path& file, const std::string& text) {
+    std::ofstream out{file};
+    out << text;
+    out.close();
+    if (!out)
+        throw std::runtime_error{"cannot write " + file.string()};
 }
 
 } // namespace bench

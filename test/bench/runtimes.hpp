@@ -1,4 +1,4 @@
-// The works by name, and the runtimes that can do them.
+// The runtimes, and which works they can do.
 #pragma once
 
 #include "options.hpp"
@@ -19,10 +19,17 @@ using measurements = std::map<std::string, measurement>;
 
 measurements measurements_of_floor();
 measurements measurements_of_miou();
-/// The same, compiled without traces.
+measurements measurements_of_miou_unix();
+/// The core again, compiled without traces.
 measurements measurements_of_miou_untraced();
 measurements measurements_of_boost_fiber();
+measurements measurements_of_asio_callbacks();
+measurements measurements_of_asio_coroutines();
+measurements measurements_of_go();
+/// After a comma; empty if this program was built without.
+std::string version_of_go();
 
+/// What needs no more than the core of a runtime of fibers.
 template <class R>
 measurements measurements_of() {
     return {
@@ -31,34 +38,24 @@ measurements measurements_of() {
         {"spawn", &works::spawn<R>},
         {"fanout", &works::fan_out<R>},
         {"skynet", &works::skynet<R>},
-        {"pingpong", &works::ping_pong<R>},
-        {"call", &works::call<R>},
         {"parked", &works::parked<R>},
+        {"pingpong", &works::ping_pong<R>},
+        {"queue1", &works::queue_on_one_thread<R>},
+        {"call", &works::call<R>},
+        {"burst", &works::burst_of_calls<R>},
+        {"queue2", &works::queue_between_threads<R>},
+        {"pipeline", &works::pipeline<R>},
+        {"contended", &works::contended_mutex<R>},
     };
 }
 
-struct work {
-    std::string name;
-    std::vector<std::string> rows; // one for each figure
+struct contestant {
+    std::string name;  // for options and gates
+    std::string title; // for people
+    measurements can_do;
 };
 
-inline const std::vector<work>& catalogue() {
-    static const std::vector<work> all = {
-        {"yield2", {"yield, 2 fibers [ns]"}},
-        {"yield1000", {"yield, 1,000 fibers [ns]"}},
-        {"spawn", {"spawn + await [ns]"}},
-        {"fanout",
-         {"fan-out, a child, cold [ns]", "fan-out, a child, warm [ns]",
-          "fan-out, a child, peak RSS [B]"}},
-        {"skynet", {"skynet [ms]"}},
-        {"pingpong", {"mutex + condition, round trip [ns]"}},
-        {"call", {"call to another domain + await [us]"}},
-        {"parked",
-         {"parked fiber, spawn + park [ns]", "parked fiber, wake + join [ns]",
-          "parked fiber, RSS [B]", "parked fiber, page tables [B]"}},
-        {"cancel", {"cancel a parked tree, a task [ns]"}},
-    };
-    return all;
-}
+/// All that this program was built with, in the order of the columns.
+const std::vector<contestant>& contestants();
 
 } // namespace bench
