@@ -40,6 +40,8 @@ public:
     void broadcast() noexcept;
 
 private:
+    static void notify(detail::waiter& w) noexcept;
+
     detail::wait_list waiters_;
 };
 

@@ -78,9 +78,6 @@ public:
         await_uncancellably();
         return nullptr;
     }
-    /// Terminates the program: a `what`, which this is a part of, is destroyed while this is
-    /// awaited.
-    [[noreturn]] void destroyed_with_waiter(const char* what) const noexcept;
 
 private:
     detail::trigger_state state_;

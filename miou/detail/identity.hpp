@@ -7,10 +7,15 @@
 
 namespace miou::detail {
 
-/// Even, never 0, unique among all tasks and threads of the process, never reused.
+/// A multiple of `identity_step`, never 0, unique among all tasks and threads of the process, never
+/// reused.
 using identity = std::uint64_t;
 
-/// Reserves identities for a run: the base to which it adds twice the number of a task.
+inline constexpr identity identity_step = 4; // a lock has its flags in the lower bits
+inline constexpr identity tasks_of_one_run = identity{1} << 40;
+
+/// Reserves identities for a run: the base to which it adds the number of a task, times
+/// `identity_step`.
 identity reserve_task_identities() noexcept;
 
 /// The identity of the calling thread, whether it runs a task or not.

@@ -37,6 +37,7 @@ class scheduler;
 struct resource;
 struct orphanage;
 struct scope;
+struct waiter;
 
 using list_hook = intrusive::list_member_hook<intrusive::link_mode<intrusive::normal_link>>;
 
@@ -85,15 +86,23 @@ public:
     fiber* context = nullptr;  // from the first run until it finished
     std::uint32_t budget = 0;  // calls without parking before others must run
     std::uint16_t shields = 0; // depth of uncancellable sections
-    enum class parking : std::uint8_t { none, on_children, on_signal } parked = parking::none;
-    bool waits_for_all = false;          // only the end of its last child wakes it
-    bool cancelled = false;              // level-triggered, for ever
-    bool interrupted = false;            // it or one of its scopes was cancelled
-    bool woken_by_cancel = false;        // how the last park ended
-    bool finishing = false;              // its function has returned or thrown
-    bool is_signal_handler = false;      // rule 1 does not apply to it; its failure is logged
-    std::uint32_t live_children = 0;     // how many have not ended
-    trigger_state* waiting_on = nullptr; // while parked on a signal
+    enum class parking : std::uint8_t {
+        none,
+        on_children,
+        on_signal,
+        in_list
+    } parked = parking::none;
+    bool waits_for_all = false;      // only the end of its last child wakes it
+    bool cancelled = false;          // level-triggered, for ever
+    bool interrupted = false;        // it or one of its scopes was cancelled
+    bool woken_by_cancel = false;    // how the last park ended
+    bool finishing = false;          // its function has returned or thrown
+    bool is_signal_handler = false;  // rule 1 does not apply to it; its failure is logged
+    std::uint32_t live_children = 0; // how many have not ended
+    union {
+        trigger_state* waiting_on = nullptr; // while parked on a signal
+        waiter* waiting_as;                  // while parked in a list
+    };
     scope* scopes = nullptr;             // the innermost one
     std::exception_ptr broken_rule;      // rule 1, broken by the destructor of a handle
     std::shared_ptr<resource> resources; // head of the list of those that it owns

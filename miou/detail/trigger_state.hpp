@@ -27,6 +27,9 @@ protected:
     ~wakeable() = default;
 };
 
+/// Terminates the program, with a message: a `what` is destroyed while `waiter` waits for it.
+[[noreturn]] MIOU_API void destroyed_with_waiter(const char* what, const wakeable& waiter) noexcept;
+
 /// One atomic word.
 ///
 ///                   signal

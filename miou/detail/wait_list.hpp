@@ -1,64 +1,88 @@
 // A queue of tasks and threads that wait for the same thing.
 #pragma once
 
+#include "miou/config.hpp"
+#include "miou/detail/atomic.hpp"
+#include "miou/detail/blocked_thread.hpp"
 #include "miou/detail/identity.hpp"
 #include "miou/detail/spinlock.hpp"
-#include "miou/trigger.hpp"
 
 #include <boost/intrusive/list.hpp>
 
 #include <cassert>
-#include <exception>
+#include <cstdint>
 #include <mutex>
+#include <optional>
 
-namespace miou::detail {
+namespace miou {
 
-/// A task or thread that waits; on its own stack.
+class mutex;
+
+namespace detail {
+
+class scheduler;
+class wait_list;
+
+/// A task or thread that waits; on its own stack. It waits once.
 struct waiter {
-    using hook = boost::intrusive::list_member_hook<
-        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+    /// Stands for the running task of `here`, or for the calling thread if that is null.
+    waiter(scheduler* here, identity self) noexcept;
+    void wake() noexcept { party->wake(); }
 
-    trigger woken;
-    identity who = 0;       // for mutexes
+    scheduler* const home; // null for a thread
+    const identity who;
+    std::optional<blocked_thread> thread;
+    wakeable* const party; // the task, or `thread`
+
+    // Of waiters for a mutex.
+    mutex* wanted = nullptr; // what a waiter of a condition will lock
+    bool insists = false;    // it has lost too often: the mutex is handed to it
+    bool was_handed = false; // it was woken, and has the mutex
+    bool was_chosen = false; // it was woken, so that it tries to lock; nobody else was
+
+    // Of the list that it was put into first. A condition moves it to the list of a mutex.
+    wait_list* list = nullptr;
+    bool taken_out = false; // under the guard of `list`; for good
     waiter* next = nullptr; // in the chain of pop_all
-    hook place;
+    boost::intrusive::list_member_hook<> place;
 };
 
 /// A FIFO queue. Leaving from the middle costs the same as from the front.
 ///
-/// Whoever takes a waiter out of the list, under the guard, must signal it after releasing the
-/// guard. So a waiter that is cancelled is either still in the list, and takes itself out; or it
-/// was taken out, and must wait for the signal that is on its way.
-class wait_list {
+/// Whoever takes a waiter out of the list, under the guard, must wake it after releasing the guard.
+/// So a waiter that is cancelled is either still in the list, and is taken out; or it was taken out
+/// before, and will be woken.
+class MIOU_API wait_list {
 public:
     using lock = std::unique_lock<spinlock>;
 
     /// For the destructor of a `what` that has this list. Terminates the program if anybody waits.
     void require_nobody_waits(const char* what) const noexcept {
         if (!waiters_.empty()) [[unlikely]]
-            waiters_.front().woken.destroyed_with_waiter(what);
+            destroyed_with_waiter(what, *waiters_.front().party);
     }
 
     [[nodiscard]] lock guard() noexcept { return lock{guard_}; }
+
+    /// Without the guard: whether a waiter was there that the caller must know of, because its push
+    /// happened before.
+    bool has_waiters() const noexcept { return length_.load(memory_order_relaxed) != 0; }
 
     // With the guard held, as the argument proves.
     bool empty([[maybe_unused]] const lock& held) const noexcept {
         assert(proves(held));
         return waiters_.empty();
     }
-    void push([[maybe_unused]] const lock& held, waiter& w) noexcept {
-        assert(proves(held) && !w.place.is_linked() && w.woken.is_initial());
-        waiters_.push_back(w);
-    }
-    waiter* pop([[maybe_unused]] const lock& held) noexcept {
-        assert(proves(held));
-        if (waiters_.empty())
+    void push(const lock& held, waiter& w) noexcept { insert(held, waiters_.end(), w); }
+    void push_front(const lock& held, waiter& w) noexcept { insert(held, waiters_.begin(), w); }
+    waiter* pop(const lock& held) noexcept {
+        if (empty(held))
             return nullptr;
         waiter& first = waiters_.front();
-        waiters_.pop_front();
+        remove(held, first);
         return &first;
     }
-    /// Takes out all, chained in order. Read the `next` of each before you signal it.
+    /// Takes out all, chained in order. Read the `next` of each before you wake it.
     waiter* pop_all(const lock& held) noexcept {
         waiter* first = nullptr;
         for (waiter** end = &first; (*end = pop(held)) != nullptr; end = &(*end)->next) {
@@ -66,19 +90,17 @@ public:
         return first;
     }
 
-    /// To be called after a push, without the guard. Waits until `w` was taken out and signaled,
-    /// and returns null. If the running task is cancelled before that, takes `w` out, calls
-    /// `when_left` under the guard, and returns the cancellation.
-    template <class F>
-    std::exception_ptr wait(waiter& w, F&& when_left) {
-        return w.woken.await_or([&] {
-            const lock held = guard();
-            if (!w.place.is_linked())
-                return false;
-            w.place.unlink();
-            when_left(held);
-            return true;
-        });
+    /// To be called after a push, without the guard. Waits until `w` was taken out and woken, and
+    /// returns true. If the running task is cancelled before that, takes `w` out, and returns
+    /// false: nobody will wake it.
+    [[nodiscard]] bool wait(waiter& w) noexcept;
+    /// Returns false if somebody has taken `w` out, and will wake it.
+    bool withdraw(waiter& w) noexcept {
+        const lock held = guard();
+        if (w.taken_out)
+            return false;
+        remove(held, w);
+        return true;
     }
 
 private:
@@ -86,11 +108,30 @@ private:
         return held.owns_lock() && held.mutex() == &guard_;
     }
 
+    using queue = boost::intrusive::list<
+        waiter,
+        boost::intrusive::member_hook<waiter, boost::intrusive::list_member_hook<>, &waiter::place>,
+        boost::intrusive::constant_time_size<false>>;
+
+    void insert([[maybe_unused]] const lock& held, queue::iterator before, waiter& w) noexcept {
+        assert(proves(held));
+        if (w.list == nullptr)
+            w.list = this;
+        waiters_.insert(before, w);
+        length_.store(length_.load(memory_order_relaxed) + 1, memory_order_relaxed);
+    }
+    void remove([[maybe_unused]] const lock& held, waiter& w) noexcept {
+        assert(proves(held) && length_.load(memory_order_relaxed) != 0);
+        waiters_.erase(waiters_.iterator_to(w));
+        length_.store(length_.load(memory_order_relaxed) - 1, memory_order_relaxed);
+        if (w.list == this)
+            w.taken_out = true;
+    }
+
     spinlock guard_;
-    boost::intrusive::list<waiter,
-                           boost::intrusive::member_hook<waiter, waiter::hook, &waiter::place>,
-                           boost::intrusive::constant_time_size<false>>
-        waiters_;
+    atomic<std::uint32_t> length_ = 0;
+    queue waiters_;
 };
 
-} // namespace miou::detail
+} // namespace detail
+} // namespace miou

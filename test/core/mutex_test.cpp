@@ -130,7 +130,7 @@ TEST(mutex, try_lock_locks) {
     });
 }
 
-TEST(mutex, is_handed_over_in_order_of_arrival) {
+TEST(mutex, waiters_lock_it_in_order_of_arrival) {
     miou::run({.domains = domains()}, [] {
         miou::mutex guard;
         std::string order;
@@ -143,14 +143,13 @@ TEST(mutex, is_handed_over_in_order_of_arrival) {
             }));
         miou::yield(); // now all of them wait
         guard.unlock();
-        EXPECT_FALSE(guard.try_lock()) << "the first waiter owns it";
         EXPECT_EQ(order, "");
         miou::await_all(children);
         EXPECT_EQ(order, "abcd");
     });
 }
 
-TEST(mutex, a_task_that_unlocks_and_locks_again_waits_for_its_turn) {
+TEST(mutex, whoever_runs_may_lock_it_before_a_waiter_that_was_woken) {
     miou::run({.domains = domains()}, [] {
         miou::mutex guard;
         std::string order;
@@ -161,11 +160,80 @@ TEST(mutex, a_task_that_unlocks_and_locks_again_waits_for_its_turn) {
         });
         miou::yield();
         guard.unlock();
+        EXPECT_TRUE(guard.try_lock());
+        guard.unlock();
         guard.lock();
         order += "self ";
         guard.unlock();
         miou::await_exn(other);
-        EXPECT_EQ(order, "other self ");
+        EXPECT_EQ(order, "self other ");
+    });
+}
+
+TEST(mutex, a_waiter_that_was_overtaken_is_first_again) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        std::string order;
+        guard.lock();
+        std::vector<miou::promise<void>> children;
+        for (char name : {'a', 'b', 'c'})
+            children.push_back(miou::async([&, name] {
+                const std::scoped_lock held{guard};
+                order += name;
+            }));
+        for (int i = 0; i < 3; ++i) {
+            miou::yield(); // the first one is awake, and finds it locked
+            guard.unlock();
+            guard.lock();
+        }
+        guard.unlock();
+        miou::await_all(children);
+        EXPECT_EQ(order, "abc");
+    });
+}
+
+/// Locks the mutex again and again until somebody else has had it. It is locked whenever anybody
+/// else runs.
+void be_greedy(miou::mutex& guard, const std::atomic<bool>& somebody_had_it) {
+    guard.lock();
+    while (!somebody_had_it) {
+        miou::yield();
+        guard.unlock();
+        guard.lock();
+    }
+    guard.unlock();
+}
+
+TEST(mutex, a_waiter_is_not_overtaken_for_ever) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        std::atomic<bool> somebody_had_it = false;
+        const auto greedy = miou::async([&] { be_greedy(guard, somebody_had_it); });
+        miou::yield();
+        {
+            const std::scoped_lock held{guard};
+            somebody_had_it = true;
+        }
+        miou::await_exn(greedy);
+    });
+}
+
+TEST(mutex, a_waiter_is_not_overtaken_for_ever_by_a_task_of_another_domain) {
+    if (domains() == 0)
+        GTEST_SKIP() << "needs another domain";
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        std::atomic<bool> somebody_had_it = false;
+        const auto greedy = miou::call([&] { be_greedy(guard, somebody_had_it); });
+        while (guard.try_lock()) { // until the other one has it
+            guard.unlock();
+            miou::yield();
+        }
+        {
+            const std::scoped_lock held{guard};
+            somebody_had_it = true;
+        }
+        miou::await_exn(greedy);
     });
 }
 
@@ -278,10 +346,22 @@ TEST(mutex, a_cancelled_waiter_never_gets_it) {
     });
 }
 
-TEST(mutex, a_waiter_that_was_cancelled_after_the_hand_over_hands_it_on) {
+TEST(mutex, a_waiter_that_is_cancelled_after_it_was_woken_wakes_the_next) {
     miou::run({.domains = domains()}, [] {
         contended mutex;
-        mutex.guard.unlock(); // the first is the owner now, and does not know it yet
+        mutex.guard.unlock(); // the first is awake now, and has not run yet
+        miou::cancel(mutex.first);
+        mutex.expect_that_only_the_second_entered();
+    });
+}
+
+TEST(mutex, a_waiter_that_is_cancelled_after_the_hand_over_does_not_keep_it) {
+    miou::run({.domains = domains()}, [] {
+        contended mutex;
+        do {
+            miou::yield(); // the first tries in vain
+            mutex.guard.unlock();
+        } while (mutex.guard.try_lock()); // until it was handed to the first
         miou::cancel(mutex.first);
         mutex.expect_that_only_the_second_entered();
     });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 namespace miou::detail {
@@ -39,8 +40,10 @@ public:
 
     /// Throws `no_stack`.
     stack take();
-    /// Keeps the address range and the guard page, returns the memory to the system.
-    void give_back(stack released) noexcept;
+    /// Keeps the address ranges and the guard pages, returns the memory to the system. A call to
+    /// the system costs more than the memory of a stack, so give back many at once.
+    void give_back(std::span<const stack> released) noexcept;
+    static constexpr std::size_t most_at_once = 64;
 
 private:
     struct slab {

@@ -12,9 +12,14 @@ namespace miou::detail {
 void deliver(scheduler& here, mail& m) noexcept {
     assert(here.is_here() && scheduler::current_or_null() == nullptr);
     switch (m.kind) {
-    case mail_kind::run:
-        here.unpark(static_cast<task&>(static_cast<run_mail&>(m)));
+    case mail_kind::run: {
+        task& subject = static_cast<task&>(static_cast<run_mail&>(m));
+        if (subject.parked == task::parking::none)
+            here.push(subject); // new
+        else
+            here.unpark(subject);
         break;
+    }
     case mail_kind::cancel: {
         task& subject = static_cast<task&>(static_cast<cancel_mail&>(m));
         cancel_subtree(here, subject);

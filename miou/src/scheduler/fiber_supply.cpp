@@ -1,6 +1,7 @@
 #include "miou/src/scheduler/fiber_supply.hpp"
 
 #include <cassert>
+#include <iterator>
 
 namespace miou::detail {
 
@@ -41,8 +42,22 @@ fiber* fiber_supply::make_or_take_reserve(task& t) noexcept {
 
 void fiber_supply::trim() noexcept {
     constexpr std::size_t kept_idle = 512;
-    for (; idle_count_ > kept_idle; --idle_count_)
-        stacks_.give_back(fiber::destroy(*std::exchange(idle_, idle_->next_idle)));
+    constexpr std::size_t worth_a_trim = 2 * kept_idle;
+    if (idle_count_ < worth_a_trim)
+        return;
+    // The most recently used ones are kept: they are in the cache.
+    fiber* last_kept = idle_;
+    for (std::size_t i = 1; i < kept_idle; ++i)
+        last_kept = last_kept->next_idle;
+    fiber* each = std::exchange(last_kept->next_idle, nullptr);
+    idle_count_ = kept_idle;
+    while (each != nullptr) {
+        stack batch[stack_pool::most_at_once];
+        std::size_t count = 0;
+        for (; each != nullptr && count < std::size(batch); ++count)
+            batch[count] = fiber::destroy(*std::exchange(each, each->next_idle));
+        stacks_.give_back({batch, count});
+    }
 }
 
 } // namespace miou::detail

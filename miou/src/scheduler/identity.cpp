@@ -4,21 +4,16 @@
 #include "miou/src/scheduler/scheduler.hpp"
 
 namespace miou::detail {
-namespace {
-
-// 2^40 tasks a run and 2^23 runs. Plain threads have the range of run 0.
-constexpr int bits_of_one_run = 41;
-
-} // namespace
-
 identity reserve_task_identities() noexcept {
-    static constinit atomic<identity> runs = 0;
-    return (runs.fetch_add(1, memory_order_relaxed) + 1) << bits_of_one_run;
+    // The range of run 0 is for plain threads.
+    static constinit atomic<identity> last_run = 0;
+    return (last_run.fetch_add(1, memory_order_relaxed) + 1) * tasks_of_one_run * identity_step;
 }
 
 identity identity_of_thread() noexcept {
     static constinit atomic<identity> last = 0;
-    thread_local const identity mine = last.fetch_add(2, memory_order_relaxed) + 2;
+    thread_local const identity mine =
+        last.fetch_add(identity_step, memory_order_relaxed) + identity_step;
     return mine;
 }
 

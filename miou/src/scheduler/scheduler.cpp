@@ -1,5 +1,6 @@
 #include "miou/src/scheduler/scheduler.hpp"
 
+#include "miou/detail/wait_list.hpp"
 #include "miou/src/report/copies.hpp"
 #include "miou/src/report/log_exception.hpp"
 
@@ -201,6 +202,19 @@ std::exception_ptr scheduler::wait(trigger_state& awaited) {
     return by_cancel ? cancellation() : nullptr;
 }
 
+bool scheduler::wait(waiter& w) noexcept {
+    task& self = running_task();
+    assert(w.party == &self && w.list != nullptr && self.waiting_as == nullptr);
+    if (cancellation_due() && w.list->withdraw(w)) {
+        reschedule();
+        return false;
+    }
+    self.waiting_as = &w;
+    const bool by_cancel = park(task::parking::in_list);
+    self.waiting_as = nullptr;
+    return !by_cancel;
+}
+
 void scheduler::budget_used_up() noexcept {
     reschedule();
 }
@@ -211,6 +225,14 @@ void scheduler::push_cancelled(task& t) noexcept {
     t.woken_by_cancel = true;
     record<trace::resume>(t);
     urgent_.push(static_cast<run_mail&>(t));
+}
+
+mail* scheduler::take_in_turns() noexcept {
+    const bool take_urgent = urgent_is_next_ || ready_.empty();
+    urgent_is_next_ = !take_urgent;
+    mail* const taken = (take_urgent ? urgent_ : ready_).pop();
+    prefetch_ahead(urgent_);
+    return taken;
 }
 
 fiber& scheduler::fiber_for_new(task& t) noexcept {

@@ -146,14 +146,17 @@ public:
         assert(is_here() && t.home == this && t.parked == task::parking::none);
         ready_.push(static_cast<run_mail&>(t));
     }
-    /// Wakes a parked task of this domain because it was cancelled. It runs ahead of the others.
-    void push_cancelled(task& t) noexcept;
-    /// Wakes a parked task of this domain.
+    /// Wakes a parked task of this domain. If a task does, it goes to the end of the run queue. If
+    /// the system, another domain or a hook does, it is urgent: a flood of tasks that start or
+    /// yield must not keep it waiting.
     void unpark(task& t) noexcept {
+        assert(is_here() && t.home == this && t.parked != task::parking::none);
         t.parked = task::parking::none;
         record<trace::resume>(t);
-        push(t);
+        (running_ != nullptr ? ready_ : urgent_).push(static_cast<run_mail&>(t));
     }
+    /// Wakes a parked task of this domain because it was cancelled. It is urgent.
+    void push_cancelled(task& t) noexcept;
 
     /// Parks the running task until it is woken; `why` says what may wake it. Returns whether a
     /// cancellation did. Does not throw: that is the caller's decision.
@@ -162,6 +165,9 @@ public:
     /// Parks the running task until `awaited` is signaled. Returns null then, or the cancellation
     /// that came first. Throws `std::invalid_argument` if somebody awaits it already.
     std::exception_ptr wait(trigger_state& awaited);
+    /// Parks the running task, which `w` stands for, until `w` was taken out of its list and woken.
+    /// Returns false if a cancellation takes it out first.
+    bool wait(waiter& w) noexcept;
     void wait_uncancellably(trigger_state& awaited) {
         const shield until_signaled{running_task()};
         wait(awaited);
@@ -237,8 +243,16 @@ public:
     std::shared_ptr<hook_entry> add_hook(unique_function<void()> fn);
     block_pool& blocks() noexcept { return blocks_; }
 
-    /// The number by which a mutex knows its owner: even, unique in the process, never reused.
-    identity identity_of(const task& t) const noexcept { return run_.identity_base + (t.uid << 1); }
+    /// The number by which a mutex knows its owner: unique in the process, never reused.
+    identity identity_of(const task& t) const noexcept {
+        return run_.identity_base + t.uid * identity_step;
+    }
+    /// Whether `who` is a task of this domain.
+    bool is_home_of(identity who) const noexcept {
+        const identity uid = (who - run_.identity_base) / identity_step;
+        return uid < tasks_of_one_run &&
+               uid % run_.domains.size() == static_cast<identity>(uid_.to_int());
+    }
     /// `this_identity`, inline.
     static identity identity_of_caller() noexcept {
         if (const scheduler* const here = current_or_null()) [[likely]]
@@ -267,6 +281,8 @@ private:
         return static_cast<task&>(static_cast<run_mail&>(queued));
     }
     task* take() noexcept;
+    [[gnu::noinline]] mail* take_in_turns() noexcept;
+    static void prefetch_ahead(const intrusive_queue& next) noexcept;
     bool loop_is_due() noexcept;
     bool poll_is_due() noexcept;
     void restart_countdown() noexcept { poll_countdown_ = steps_between_polls_; }
@@ -277,9 +293,10 @@ private:
     run_state& run_;
     const domain_uid uid_;
 
-    // The run queues. A task is in at most one, and then in no inbox.
-    intrusive_queue urgent_; // woken by a cancellation
+    // The run queues. A task is in at most one, and then in no inbox. The two take turns.
+    intrusive_queue urgent_; // woken by a cancellation, or from outside of tasks
     intrusive_queue ready_;
+    bool urgent_is_next_ = true;
     task* running_ = nullptr;      // null while the loop runs
     std::uint32_t poll_countdown_; // steps until the next poll
     const std::uint32_t quanta_;
@@ -325,18 +342,25 @@ private:
     return inbox_.has_mail() || hooked_;
 }
 
-[[gnu::always_inline]] inline task* scheduler::take() noexcept {
-    mail* m = urgent_.pop();
-    if (m == nullptr)
-        m = ready_.pop();
-    // When many tasks wake one after another, none is in the cache. So each step prefetches the
-    // third task of the queue, the fiber of the second, and the frames of the first.
-    if (mail* const first = ready_.front(); first != nullptr && first->next != nullptr) {
+/// When many tasks wake one after another, none is in the cache. So each step prefetches the third
+/// task of the queue, the fiber of the second, and the frames of the first.
+[[gnu::always_inline]] inline void scheduler::prefetch_ahead(const intrusive_queue& next) noexcept {
+    if (mail* const first = next.front(); first != nullptr && first->next != nullptr) {
         mail* const second = first->next;
         prefetch_lines<1>(second->next);
         prefetch_lines<1>(task_of(*second).context);
         if (const fiber* const its = task_of(*first).context)
             its->prefetch();
+    }
+}
+
+[[gnu::always_inline]] inline task* scheduler::take() noexcept {
+    mail* m;
+    if (urgent_.empty()) [[likely]] {
+        m = ready_.pop();
+        prefetch_ahead(ready_);
+    } else {
+        m = take_in_turns();
     }
     assert(m == nullptr || task_of(*m).home == this);
     return m ? &task_of(*m) : nullptr;

@@ -1,5 +1,6 @@
 #include "miou/detail/scope.hpp"
 
+#include "miou/detail/wait_list.hpp"
 #include "miou/src/scheduler/scheduler.hpp"
 
 #include <cassert>
@@ -38,6 +39,11 @@ void interrupt(scheduler& here, task& t) noexcept {
     case task::parking::on_signal:
         if (is_due(t, t.scopes, exceptions_in_flight(t)) &&
             t.waiting_on->withdraw(t)) // otherwise the wake-up is on its way
+            here.push_cancelled(t);
+        break;
+    case task::parking::in_list:
+        if (is_due(t, t.scopes, exceptions_in_flight(t)) &&
+            t.waiting_as->list->withdraw(*t.waiting_as))
             here.push_cancelled(t);
         break;
     }

@@ -1,8 +1,8 @@
 #include "miou/condition.hpp"
 
 #include "miou/src/scheduler/scheduler.hpp"
+#include "miou/trigger.hpp"
 
-#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -14,27 +14,29 @@ namespace {
                             "miou::condition::wait: the caller does not hold the mutex"};
 }
 
-void lock_again(mutex& m) {
-    std::optional<detail::shield> until_locked;
-    if (detail::scheduler* const here = detail::scheduler::current_or_null())
-        until_locked.emplace(here->running_task());
-    m.lock();
-}
-
 } // namespace
+
+/// A waiter of another domain is not woken into a mutex that is held, but queued for it. A waiter
+/// of this domain runs only when the caller has parked, and then the mutex is likely to be free.
+void condition::notify(detail::waiter& w) noexcept {
+    if (w.home != nullptr && w.home->is_here())
+        w.wake();
+    else
+        w.wanted->queue_or_wake(w);
+}
 
 void condition::wait(mutex& held) {
     if (!held.held_by_caller())
         not_held();
     detail::require_that_caller_may_wait("miou::condition::wait");
-    detail::waiter me;
+    detail::waiter me{detail::scheduler::current_or_null(), detail::this_identity()};
+    me.wanted = &held;
     waiters_.push(waiters_.guard(), me);
     held.unlock();
-    const std::exception_ptr cancellation =
-        waiters_.wait(me, [](const detail::wait_list::lock&) {});
-    lock_again(held);
-    if (cancellation)
-        std::rethrow_exception(cancellation);
+    const bool notified = waiters_.wait(me);
+    held.lock_after_wait(me);
+    if (!notified)
+        std::rethrow_exception(me.home->cancellation());
 }
 
 void condition::wait(std::unique_lock<mutex>& held) {
@@ -44,16 +46,17 @@ void condition::wait(std::unique_lock<mutex>& held) {
 }
 
 void condition::signal() noexcept {
-    detail::waiter* const first = waiters_.pop(waiters_.guard());
-    if (first != nullptr)
-        first->woken.signal();
+    if (!waiters_.has_waiters())
+        return;
+    if (detail::waiter* const first = waiters_.pop(waiters_.guard()))
+        notify(*first);
 }
 
 void condition::broadcast() noexcept {
     // Wakes all that wait now, but none that waits again. A woken waiter may destroy this.
     detail::waiter* each = waiters_.pop_all(waiters_.guard());
     while (each != nullptr)
-        std::exchange(each, each->next)->woken.signal();
+        notify(*std::exchange(each, each->next));
 }
 
 } // namespace miou

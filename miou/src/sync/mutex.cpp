@@ -1,109 +1,228 @@
 #include "miou/mutex.hpp"
 
 #include "miou/src/scheduler/scheduler.hpp"
+#include "miou/trigger.hpp"
 
+#include <cassert>
+#include <chrono>
+#include <optional>
 #include <system_error>
 
 namespace miou {
-namespace {
 
-constexpr detail::identity contended = 1;
-
+using detail::identity;
 using detail::memory_order_acquire;
 using detail::memory_order_relaxed;
 using detail::memory_order_release;
+using detail::scheduler;
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+constexpr identity waiting = 1;
+constexpr identity chosen = 2;
+constexpr identity flags = waiting | chosen;
+
+constexpr identity owner_of(identity word) noexcept {
+    return word & ~flags;
+}
+
+// A waiter is overtaken for so long.
+constexpr clock::duration longest_patience = std::chrono::milliseconds{1};
+
+// About as long as it takes to park and to wake.
+constexpr int spins_before_waiting = 40;
 
 } // namespace
 
 // Every acquire below pairs with the release of the previous unlock or hand-over. The new owner
-// sees a hand-over through its trigger.
+// sees a hand-over through its wake-up.
 
 void mutex::lock() {
-    detail::scheduler* const here = detail::scheduler::count_call_of_caller();
-    const detail::identity self =
+    scheduler* const here = scheduler::count_call_of_caller();
+    const identity self =
         here != nullptr ? here->identity_of(here->running_task()) : detail::identity_of_thread();
-    detail::identity seen = 0;
+    identity seen = 0;
     if (!word_.compare_exchange_strong(seen, self, memory_order_acquire, memory_order_relaxed))
         lock_contended(here, self);
 }
 
 bool mutex::try_lock() noexcept {
-    detail::identity seen = 0;
-    return word_.compare_exchange_strong(seen, detail::scheduler::identity_of_caller(),
-                                         memory_order_acquire, memory_order_relaxed);
+    return try_take(scheduler::identity_of_caller(), 0);
 }
 
 void mutex::unlock() {
-    const detail::identity self = detail::scheduler::identity_of_caller();
-    detail::identity seen = self;
+    const identity self = scheduler::identity_of_caller();
+    identity seen = self;
     if (!word_.compare_exchange_strong(seen, 0, memory_order_release, memory_order_relaxed))
         unlock_contended(self);
 }
 
 bool mutex::held_by_caller() const noexcept {
-    return (word_.load(memory_order_relaxed) & ~contended) ==
-           detail::scheduler::identity_of_caller();
+    return owner_of(word_.load(memory_order_relaxed)) == scheduler::identity_of_caller();
 }
 
-void mutex::lock_contended(detail::scheduler* here, detail::identity self) {
+/// Locks it if it is free, and clears the flags in `cleared`.
+bool mutex::try_take(identity self, identity cleared) noexcept {
+    identity seen = word_.load(memory_order_relaxed);
+    while (owner_of(seen) == 0)
+        if (word_.compare_exchange_weak(seen, self | (seen & ~cleared), memory_order_acquire,
+                                        memory_order_relaxed))
+            return true;
+    return false;
+}
+
+/// Locks it if it is free, and returns true. Else queues `me`, at the front if it was chosen
+/// before.
+bool mutex::take_or_queue(detail::waiter& me, bool was_chosen) noexcept {
+    const auto held = waiters_.guard();
+    identity seen = word_.load(memory_order_relaxed);
+    for (;;) {
+        const bool is_free = owner_of(seen) == 0;
+        const identity rest = seen & ~(was_chosen ? chosen : 0);
+        if (word_.compare_exchange_weak(seen, is_free ? rest | me.who : rest | waiting,
+                                        memory_order_acquire, memory_order_relaxed)) {
+            if (is_free)
+                return true;
+            was_chosen ? waiters_.push_front(held, me) : waiters_.push(held, me);
+            return false;
+        }
+    }
+}
+
+/// Waits a moment for a holder that another processor may be running. Returns whether it has
+/// locked.
+bool mutex::spin(const scheduler* here, identity self) noexcept {
+    if (here == nullptr || !here->run_of().may_spin)
+        return false;
+    for (int left = spins_before_waiting; left != 0; --left) {
+        const identity owner = owner_of(word_.load(memory_order_relaxed));
+        if (owner == 0) {
+            if (try_take(self, 0))
+                return true;
+        } else if (here->is_home_of(owner)) {
+            return false;
+        }
+        detail::spin_pause();
+    }
+    return false;
+}
+
+void mutex::lock_contended(scheduler* here, identity self) {
     if (here == nullptr)
         detail::require_that_caller_may_wait("miou::mutex::lock");
-    detail::waiter me;
-    me.who = self;
-    {
-        const auto held = waiters_.guard();
-        detail::identity seen = word_.load(memory_order_relaxed);
-        for (;;) {
-            if (seen == 0) {
-                if (word_.compare_exchange_weak(seen, self, memory_order_acquire,
-                                                memory_order_relaxed))
-                    return;
-            } else if ((seen & ~contended) == self) {
-                throw std::system_error{
-                    std::make_error_code(std::errc::resource_deadlock_would_occur),
-                    "miou::mutex::lock: the caller holds the mutex already"};
-            } else if ((seen & contended) != 0 ||
-                       word_.compare_exchange_weak(seen, seen | contended, memory_order_relaxed)) {
-                break;
-            }
+    if (owner_of(word_.load(memory_order_relaxed)) == self)
+        throw std::system_error{std::make_error_code(std::errc::resource_deadlock_would_occur),
+                                "miou::mutex::lock: the caller holds the mutex already"};
+    if (!spin(here, self))
+        wait_for_lock(here, self, false);
+}
+
+/// `was_chosen`: an unlock has woken the caller, and the mutex was not free.
+void mutex::wait_for_lock(scheduler* here, identity self, bool was_chosen) {
+    std::optional<clock::time_point> overtaken_since;
+    bool insists = false;
+    for (;; was_chosen = true) {
+        detail::waiter me{here, self};
+        me.insists = insists;
+        if (take_or_queue(me, was_chosen))
+            return;
+        if (!waiters_.wait(me))
+            std::rethrow_exception(here->cancellation());
+        // A cancelled task does not keep the lock, even if it was woken before.
+        const bool cancelled = here != nullptr && here->cancellation_due();
+        if (cancelled) {
+            me.was_handed ? unlock() : pass_on();
+            std::rethrow_exception(here->cancellation());
         }
-        waiters_.push(held, me);
-    }
-    const std::exception_ptr cancellation =
-        waiters_.wait(me, [&](const detail::wait_list::lock& held) {
-            if (waiters_.empty(held))
-                word_.fetch_and(~contended, memory_order_relaxed);
-        });
-    if (cancellation)
-        std::rethrow_exception(cancellation);
-    // A cancelled task does not keep the lock, even if the hand-over came first.
-    if (here != nullptr && here->cancellation_due()) {
-        unlock();
-        throw cancelled{};
+        if (me.was_handed || try_take(self, chosen))
+            return;
+        const clock::time_point now = clock::now();
+        if (!overtaken_since)
+            overtaken_since = now;
+        insists = now - *overtaken_since >= longest_patience;
     }
 }
 
-void mutex::unlock_contended(detail::identity self) {
-    for (;;) {
-        detail::waiter* next;
-        {
-            const auto held = waiters_.guard();
-            if ((word_.load(memory_order_relaxed) & ~contended) != self)
-                throw std::system_error{std::make_error_code(std::errc::operation_not_permitted),
-                                        "miou::mutex::unlock: the caller does not hold the mutex"};
-            next = waiters_.pop(held);
-            if (next != nullptr)
-                word_.store(waiters_.empty(held) ? next->who : next->who | contended,
-                            memory_order_release);
-        }
-        if (next != nullptr)
-            return next->woken.signal();
-        // All waiters were cancelled. The guard must be released before the mutex, because the next
-        // owner may destroy both.
-        detail::identity seen = self;
-        if (word_.compare_exchange_strong(seen, 0, memory_order_release, memory_order_relaxed))
-            return;
+/// The caller was chosen and does not want the mutex any more.
+void mutex::pass_on() noexcept {
+    detail::waiter* next = nullptr;
+    {
+        const auto held = waiters_.guard();
+        const identity cleared = waiters_.empty(held) ? flags : chosen;
+        identity seen = word_.load(memory_order_relaxed);
+        // If there is an owner, it will choose another one.
+        while (owner_of(seen) != 0 || cleared == flags)
+            if (word_.compare_exchange_weak(seen, seen & ~cleared, memory_order_relaxed))
+                return;
+        next = waiters_.pop(held);
+        next->was_chosen = true;
     }
+    next->wake();
+}
+
+void mutex::unlock_contended(identity self) {
+    identity seen = word_.load(memory_order_relaxed);
+    if (owner_of(seen) != self)
+        throw std::system_error{std::make_error_code(std::errc::operation_not_permitted),
+                                "miou::mutex::unlock: the caller does not hold the mutex"};
+    for (;;) {
+        if ((seen & flags) == waiting) {
+            // The guard must be released before the mutex, because the next owner may destroy both.
+            if (detail::waiter* const next = choose_next(self)) {
+                if (next->was_chosen)
+                    word_.fetch_and(flags, memory_order_release);
+                return next->wake();
+            }
+            seen = word_.load(memory_order_relaxed);
+        } else if (word_.compare_exchange_weak(seen, seen & flags, memory_order_release,
+                                               memory_order_relaxed)) {
+            return; // nobody waits, or the waiter that was chosen will try
+        }
+    }
+}
+
+/// Called by the holder. Takes out the first waiter, and hands it the mutex if it insists. Null if
+/// all waiters were cancelled.
+detail::waiter* mutex::choose_next(identity self) noexcept {
+    const auto held = waiters_.guard();
+    detail::waiter* const next = waiters_.pop(held);
+    const identity rest = waiters_.empty(held) ? 0 : waiting;
+    if (next == nullptr) {
+        word_.store(self, memory_order_relaxed);
+    } else if (next->insists) {
+        next->was_handed = true;
+        word_.store(next->who | rest, memory_order_release);
+    } else {
+        next->was_chosen = true;
+        word_.store(self | rest | chosen, memory_order_relaxed);
+    }
+    return next;
+}
+
+/// `w` was taken out of a condition. Whoever holds the mutex will wake it.
+void mutex::queue_or_wake(detail::waiter& w) noexcept {
+    {
+        const auto held = waiters_.guard();
+        identity seen = word_.load(memory_order_relaxed);
+        while (owner_of(seen) != 0)
+            if (word_.compare_exchange_weak(seen, seen | waiting, memory_order_relaxed))
+                return waiters_.push(held, w);
+    }
+    w.wake();
+}
+
+/// The caller was `w`, in a condition.
+void mutex::lock_after_wait(const detail::waiter& w) {
+    assert(!w.was_handed); // it did not insist
+    if (try_take(w.who, w.was_chosen ? chosen : 0))
+        return;
+    std::optional<detail::shield> until_locked;
+    if (w.home != nullptr)
+        until_locked.emplace(w.home->running_task());
+    if (w.was_chosen || !spin(w.home, w.who))
+        wait_for_lock(w.home, w.who, w.was_chosen);
 }
 
 } // namespace miou

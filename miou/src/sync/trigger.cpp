@@ -1,12 +1,11 @@
 #include "miou/trigger.hpp"
 
+#include "miou/detail/blocked_thread.hpp"
 #include "miou/src/report/fixed_line.hpp"
 #include "miou/src/report/log_exception.hpp"
 #include "miou/src/scheduler/scheduler.hpp"
 
-#include <condition_variable>
 #include <cstdio>
-#include <mutex>
 #include <stdexcept>
 #include <string_view>
 
@@ -14,26 +13,6 @@ namespace miou {
 namespace {
 
 using detail::trigger_state;
-
-/// A plain thread that blocks. The waker's last step is to release the mutex, which the thread
-/// needs to return. So the thread cannot destroy this too early.
-class blocked_thread final : public detail::wakeable {
-public:
-    void wake() noexcept override {
-        const std::scoped_lock lock{guard_};
-        woken_ = true;
-        changed_.notify_one();
-    }
-    void block() {
-        std::unique_lock lock{guard_};
-        changed_.wait(lock, [this] { return woken_; });
-    }
-
-private:
-    std::mutex guard_;
-    std::condition_variable changed_;
-    bool woken_ = false;
-};
 
 /// Owned by the trigger until it is signaled, then by the signaling thread.
 class attached_function final : public detail::wakeable {
@@ -58,7 +37,7 @@ private:
 }
 
 [[gnu::noinline]] void block_thread_on(trigger_state& state) { // `await` of a task needs no frame
-    blocked_thread self;
+    detail::blocked_thread self;
     switch (state.try_wait(self)) {
     case trigger_state::wait_outcome::already_signaled:
         return;
@@ -79,14 +58,14 @@ void detail::require_that_caller_may_wait(const char* caller) {
 trigger::~trigger() {
     detail::wakeable* const left = state_.waiter();
     if (left != nullptr && !left->discard()) [[unlikely]]
-        destroyed_with_waiter("trigger");
+        detail::destroyed_with_waiter("trigger", *left);
 }
 
-void trigger::destroyed_with_waiter(const char* what) const noexcept {
-    detail::fixed_line line;
+void detail::destroyed_with_waiter(const char* what, const wakeable& waiter) noexcept {
+    fixed_line line;
     for (const std::string_view piece : {"miou: a ", what, " was destroyed while "})
         line.add(piece);
-    if (const detail::task* const waiting = state_.waiter()->as_task())
+    if (const task* const waiting = waiter.as_task())
         line.add_description(*waiting);
     else
         line.add("a thread");
