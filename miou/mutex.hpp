@@ -51,7 +51,8 @@ private:
     bool held_by_caller() const noexcept;
     bool try_take(detail::identity self, detail::identity cleared) noexcept;
     bool take_or_queue(detail::waiter& me, bool chosen) noexcept;
-    bool spin(const detail::scheduler* here, detail::identity self) noexcept;
+    bool spin(const detail::scheduler* here, detail::identity self,
+              detail::identity cleared) noexcept;
     void lock_contended(detail::scheduler* here, detail::identity self);
     void wait_for_lock(detail::scheduler* here, detail::identity self, bool chosen);
     void pass_on() noexcept;
