@@ -48,7 +48,7 @@ public:
 
 private:
     friend class condition;
-    bool held_by_caller() const noexcept;
+    bool is_held_by(detail::identity self) const noexcept;
     bool try_take(detail::identity self, detail::identity cleared) noexcept;
     bool take_or_queue(detail::waiter& me, bool chosen) noexcept;
     bool spin(const detail::scheduler* here, detail::identity self,

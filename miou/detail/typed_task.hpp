@@ -79,7 +79,9 @@ public:
         , fn_(std::forward<G>(fn)) {}
     ~task_of() override { drop_function(); } // if the task was never spawned
 
-    void invoke() override { this->keep_result_of(std::move(fn_)); }
+    void invoke() noexcept override {
+        this->keep_error_of([this] { this->keep_result_of(std::move(fn_)); });
+    }
     void drop_function() noexcept override {
         if (std::exchange(has_function_, false))
             std::destroy_at(&fn_);

@@ -25,8 +25,11 @@ class wait_list;
 
 /// A task or thread that waits; on its own stack. It waits once.
 struct waiter {
-    /// Stands for the running task of `here`, or for the calling thread if that is null.
-    waiter(scheduler* here, identity self) noexcept;
+    /// Stands for `task`, which lives on `here`; for the calling thread if both are null.
+    waiter(scheduler* here, wakeable* task, identity self) noexcept
+        : home{here}
+        , who{self}
+        , party{task != nullptr ? task : &thread.emplace()} {}
     void wake() noexcept { party->wake(); }
 
     scheduler* const home; // null for a thread

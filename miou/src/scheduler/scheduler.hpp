@@ -254,10 +254,14 @@ public:
                uid % run_.domains.size() == static_cast<identity>(uid_.to_int());
     }
     /// `this_identity`, inline.
-    static identity identity_of_caller() noexcept {
-        if (const scheduler* const here = current_or_null()) [[likely]]
-            return here->identity_of(*here->running_);
-        return identity_of_thread();
+    static identity identity_of_caller() noexcept { return identity_of_caller(current_or_null()); }
+    /// The same for a caller that knows `current_or_null`.
+    static identity identity_of_caller(const scheduler* here) noexcept {
+        return here != nullptr ? here->identity_of(*here->running_) : identity_of_thread();
+    }
+    /// The running task of `here`, which may be null.
+    static task* task_of_caller(const scheduler* here) noexcept {
+        return here != nullptr ? here->running_ : nullptr;
     }
 
 private:

@@ -113,7 +113,9 @@ public:
         , number_{number} {
         is_signal_handler = true;
     }
-    void invoke() override { fn_->call(number_); }
+    void invoke() noexcept override {
+        keep_error_of([this] { fn_->call(number_); });
+    }
     void drop_function() noexcept override { fn_.reset(); }
     void drop_value() noexcept override {}
 

@@ -7,6 +7,9 @@
 #include <utility>
 
 namespace miou {
+
+using detail::scheduler;
+
 namespace {
 
 [[noreturn]] void not_held() {
@@ -26,17 +29,20 @@ void condition::notify(detail::waiter& w) noexcept {
 }
 
 void condition::wait(mutex& held) {
-    if (!held.held_by_caller())
+    scheduler* const here = scheduler::current_or_null();
+    const detail::identity self = scheduler::identity_of_caller(here);
+    if (!held.is_held_by(self))
         not_held();
-    detail::require_that_caller_may_wait("miou::condition::wait");
-    detail::waiter me{detail::scheduler::current_or_null(), detail::this_identity()};
+    if (here == nullptr)
+        detail::require_that_caller_may_wait("miou::condition::wait");
+    detail::waiter me{here, scheduler::task_of_caller(here), self};
     me.wanted = &held;
     waiters_.push(waiters_.guard(), me);
     held.unlock();
     const bool notified = waiters_.wait(me);
     held.lock_after_wait(me);
     if (!notified)
-        std::rethrow_exception(me.home->cancellation());
+        std::rethrow_exception(here->cancellation());
 }
 
 void condition::wait(std::unique_lock<mutex>& held) {

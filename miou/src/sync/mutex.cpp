@@ -43,8 +43,7 @@ constexpr int pauses_between_tries = 32;
 
 void mutex::lock() {
     scheduler* const here = scheduler::count_call_of_caller();
-    const identity self =
-        here != nullptr ? here->identity_of(here->running_task()) : detail::identity_of_thread();
+    const identity self = scheduler::identity_of_caller(here);
     identity seen = 0;
     if (!word_.compare_exchange_strong(seen, self, memory_order_acquire, memory_order_relaxed))
         lock_contended(here, self);
@@ -61,8 +60,8 @@ void mutex::unlock() {
         unlock_contended(self);
 }
 
-bool mutex::held_by_caller() const noexcept {
-    return owner_of(word_.load(memory_order_relaxed)) == scheduler::identity_of_caller();
+bool mutex::is_held_by(identity self) const noexcept {
+    return owner_of(word_.load(memory_order_relaxed)) == self;
 }
 
 /// Locks it if it is free, and clears the flags in `cleared`.
@@ -110,7 +109,7 @@ bool mutex::spin(const scheduler* here, identity self, identity cleared) noexcep
 void mutex::lock_contended(scheduler* here, identity self) {
     if (here == nullptr)
         detail::require_that_caller_may_wait("miou::mutex::lock");
-    if (owner_of(word_.load(memory_order_relaxed)) == self)
+    if (is_held_by(self))
         throw std::system_error{std::make_error_code(std::errc::resource_deadlock_would_occur),
                                 "miou::mutex::lock: the caller holds the mutex already"};
     if (!spin(here, self, 0))
@@ -122,7 +121,7 @@ void mutex::wait_for_lock(scheduler* here, identity self, bool was_chosen) {
     std::optional<clock::time_point> overtaken_since;
     bool insists = false;
     for (;; was_chosen = true) {
-        detail::waiter me{here, self};
+        detail::waiter me{here, scheduler::task_of_caller(here), self};
         me.insists = insists;
         if (take_or_queue(me, was_chosen))
             return;
@@ -214,7 +213,9 @@ void mutex::queue_or_wake(detail::waiter& w) noexcept {
 /// The caller was `w`, in a condition.
 void mutex::lock_after_wait(const detail::waiter& w) {
     assert(!w.was_handed); // it did not insist
-    if (spin(w.home, w.who, w.was_chosen ? chosen : 0))
+    identity seen = 0;
+    if (word_.compare_exchange_strong(seen, w.who, memory_order_acquire, memory_order_relaxed) ||
+        spin(w.home, w.who, w.was_chosen ? chosen : 0))
         return;
     std::optional<detail::shield> until_locked;
     if (w.home != nullptr)

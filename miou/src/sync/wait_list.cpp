@@ -4,11 +4,6 @@
 
 namespace miou::detail {
 
-waiter::waiter(scheduler* here, identity self) noexcept
-    : home{here}
-    , who{self}
-    , party{here != nullptr ? static_cast<wakeable*>(&here->running_task()) : &thread.emplace()} {}
-
 bool wait_list::wait(waiter& w) noexcept {
     if (w.home != nullptr)
         return w.home->wait(w);

@@ -82,13 +82,8 @@ std::exception_ptr settle(scheduler& here, task& self) noexcept {
 void run_function(const scheduler& here, task& self) noexcept {
     if (self.cancelled)
         self.error = here.cancellation();
-    if (self.error) // cancelled, or there was no stack for it
-        return;
-    try {
+    if (!self.error) // otherwise it was cancelled, or there was no stack for it
         self.invoke();
-    } catch (...) {
-        self.error = std::current_exception();
-    }
 }
 
 [[gnu::cold]] void report_spawn(const task& parent, const task& child) noexcept {
