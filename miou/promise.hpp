@@ -15,6 +15,7 @@
 #include <optional>
 #include <ostream>
 #include <ranges>
+#include <source_location>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -114,6 +115,9 @@ MIOU_API void check_async(const async_options& options, orphanage* orphans);
 MIOU_API scheduler& check_call(const call_options& options, orphanage* orphans);
 MIOU_API void start(task& made, scheduler* home, std::span<const ownership> give,
                     orphanage* orphans);
+// The same for a child on the same domain that nobody gives anything.
+MIOU_API void check_async();
+MIOU_API void start(task& made);
 /// Waits for `child` in the running task. Its outcome may be read then.
 MIOU_API void await_promise(task& child, const char* caller);
 MIOU_API std::size_t await_any_promise(std::span<task* const> children, const char* caller);
@@ -126,7 +130,7 @@ MIOU_API std::vector<scheduler*> other_domains(const char* caller);
 
 template <class F>
 promise<result_of<F>> async_with(const async_options& options, orphanage* orphans, F&& fn,
-                                 spawn_site site) {
+                                 std::source_location site) {
     check_async(options, orphans);
     promise<result_of<F>> made{make_task(std::forward<F>(fn), site)};
     start(made.task(), nullptr, options.give, orphans);
@@ -135,7 +139,7 @@ promise<result_of<F>> async_with(const async_options& options, orphanage* orphan
 
 template <class F>
 promise<result_of<F>> call_with(const call_options& options, orphanage* orphans, F&& fn,
-                                spawn_site site) {
+                                std::source_location site) {
     scheduler& home = check_call(options, orphans);
     promise<result_of<F>> made{make_task(std::forward<F>(fn), site)};
     start(made.task(), &home, options.give, orphans);
@@ -209,12 +213,15 @@ decltype(auto) taken_from(Element& element) noexcept {
 template <class F>
 requires std::invocable<std::decay_t<F>&&>
 [[nodiscard]] promise<detail::result_of<F>>
-async(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
-    return detail::async_with({}, nullptr, std::forward<F>(fn), site);
+async(F&& fn, std::source_location site = std::source_location::current()) {
+    detail::check_async(); // before `fn` is moved
+    promise<detail::result_of<F>> made{detail::make_task(std::forward<F>(fn), site)};
+    detail::start(made.task());
+    return made;
 }
 template <class F>
 [[nodiscard]] promise<detail::result_of<F>>
-async(async_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
+async(async_options options, F&& fn, std::source_location site = std::source_location::current()) {
     return detail::async_with(options, nullptr, std::forward<F>(fn), site);
 }
 
@@ -226,12 +233,12 @@ async(async_options options, F&& fn, boost::source_location site = BOOST_CURRENT
 template <class F>
 requires std::invocable<std::decay_t<F>&&>
 [[nodiscard]] promise<detail::result_of<F>>
-call(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
+call(F&& fn, std::source_location site = std::source_location::current()) {
     return detail::call_with({}, nullptr, std::forward<F>(fn), site);
 }
 template <class F>
 [[nodiscard]] promise<detail::result_of<F>>
-call(call_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
+call(call_options options, F&& fn, std::source_location site = std::source_location::current()) {
     return detail::call_with(options, nullptr, std::forward<F>(fn), site);
 }
 
@@ -349,7 +356,8 @@ void cancel_all(std::initializer_list<promise<T>> promises) {
 /// Throws `no_domain_available` and what `await` throws; the remaining tasks are cancelled then.
 /// Suspends; cancellable. OCaml: `Miou.parallel`.
 template <class F, std::ranges::input_range Range>
-auto parallel(F&& fn, Range&& elements, boost::source_location site = BOOST_CURRENT_LOCATION) {
+auto parallel(F&& fn, Range&& elements,
+              std::source_location site = std::source_location::current()) {
     using element = std::ranges::range_value_t<Range>;
     const std::vector<detail::scheduler*> domains = detail::other_domains("miou::parallel");
     std::vector<promise<std::remove_cvref_t<std::invoke_result_t<F&, element>>>> children;
@@ -367,7 +375,7 @@ auto parallel(F&& fn, Range&& elements, boost::source_location site = BOOST_CURR
 }
 template <class F, class T>
 auto parallel(F&& fn, std::initializer_list<T> elements,
-              boost::source_location site = BOOST_CURRENT_LOCATION) {
+              std::source_location site = std::source_location::current()) {
     return parallel(std::forward<F>(fn), std::span{elements.begin(), elements.size()}, site);
 }
 

@@ -6,7 +6,6 @@
 #include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
 #include "miou/detail/trigger_state.hpp"
-#include "miou/spawn_site.hpp"
 #include "miou/uid.hpp"
 
 #include <boost/intrusive/list.hpp>
@@ -17,6 +16,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -66,7 +66,7 @@ struct cancel_mail : mail {
 /// order the accesses.
 class MIOU_API task : public run_mail, public cancel_mail, public wakeable {
 public:
-    task(spawn_site at) noexcept
+    task(std::source_location at) noexcept
         : site{at} {}
     task(const task&) = delete;
     task& operator=(const task&) = delete;
@@ -83,29 +83,16 @@ public:
         ::operator delete(block, alignment);
     }
 
+    // Small fields come last: a task of a million must not have holes. Flags of different owners
+    // are in different bytes.
+
     // --- Home only. Next to the links of the queues, because every switch reads the first ones.
-    fiber* context = nullptr;  // from the first run until it finished
-    std::uint32_t budget = 0;  // calls without parking before others must run
-    std::uint16_t shields = 0; // depth of uncancellable sections
-    enum class parking : std::uint8_t {
-        none,
-        on_children,
-        on_signal,
-        in_list
-    } parked = parking::none;
-    bool waits_for_all = false;      // only the end of its last child wakes it
-    bool cancelled = false;          // level-triggered, for ever
-    bool interrupted = false;        // it or one of its scopes was cancelled
-    bool woken_by_cancel = false;    // how the last park ended
-    bool finishing = false;          // its function has returned or thrown
-    bool is_signal_handler = false;  // rule 1 does not apply to it; its failure is logged
-    std::uint32_t live_children = 0; // how many have not ended
+    fiber* context = nullptr; // from the first run until it finished
     union {
         trigger_state* waiting_on = nullptr; // while parked on a signal
         waiter* waiting_as;                  // while parked in a list
     };
     scope* scopes = nullptr;             // the innermost one
-    std::exception_ptr broken_rule;      // rule 1, broken by the destructor of a handle
     std::shared_ptr<resource> resources; // head of the list of those that it owns
 
     // --- Any thread; immutable once spawned.
@@ -113,14 +100,9 @@ public:
     task* parent = nullptr;    // valid until this task has ended and was reaped; null for the root
     std::uint64_t uid = 0;
     identity parent_identity = 0; // valid even when the parent is gone
-    spawn_site site;
+    std::source_location site;
 
     // --- Parent's domain only.
-    bool ended = false;   // its end has reached the parent's domain
-    bool reaped = false;  // awaited or cancelled: rule 1 is satisfied
-    bool watched = false; // its end wakes the parent
-    bool cancel_sent = false;
-    bool shielded = false;        // spawned while its parent was uncancellable
     orphanage* orphans = nullptr; // those that keep it
     list_hook sibling;            // in parent->children
     list_hook orphan;             // in one of the lists of `orphans`
@@ -133,8 +115,31 @@ public:
 
     sibling_list children; // Home only: all that were not reaped, including those that have ended
 
-    // --- Home until `ended`, then the parent's domain. Null if it returned a value.
+    // --- Home until `ended`, then the parent's domain. Null if it returned a value. While it runs:
+    // the rule that it has broken.
     std::exception_ptr error;
+
+    // --- Home only.
+    std::uint32_t live_children = 0;            // how many have not ended
+    atomic<std::uint32_t> references_ = handle; // any thread
+    std::uint16_t shields = 0;                  // depth of uncancellable sections
+    enum class parking : std::uint8_t { none, on_children, on_signal, in_list };
+    parking parked : 2 = parking::none;
+    bool waits_for_all : 1 = false;   // only the end of its last child wakes it
+    bool cancelled : 1 = false;       // level-triggered, for ever
+    bool interrupted : 1 = false;     // it or one of its scopes was cancelled
+    bool woken_by_cancel : 1 = false; // how the last park ended
+    bool broke_rule : 1 = false;      // `error` is not what its function threw
+    bool finishing : 1 = false;       // its function has returned or thrown
+
+    // --- Parent's domain only.
+    std::uint8_t : 0;
+    bool ended : 1 = false;   // its end has reached the parent's domain
+    bool reaped : 1 = false;  // awaited or cancelled: rule 1 is satisfied
+    bool watched : 1 = false; // its end wakes the parent
+    bool cancel_sent : 1 = false;
+    bool shielded : 1 = false;          // spawned while its parent was uncancellable
+    bool is_signal_handler : 1 = false; // rule 1 does not apply to it; its failure is logged
 
     // --- Any thread.
     atomic<promise_state> state = promise_state::running;
@@ -184,8 +189,14 @@ protected:
             std::forward<F>(fn)();
         } catch (...) {
             error = std::current_exception();
+            broke_rule = false; // a task that fails is forgiven
         }
     }
+
+    // Home until `ended`, then whoever drops the last reference.
+    std::uint8_t : 0;
+    bool has_function_ : 1 = true;
+    bool has_value_ : 1 = false;
 
 private:
     void drop_outcome() noexcept {
@@ -210,8 +221,6 @@ private:
         if (references_.fetch_sub(what, memory_order_acq_rel) == what)
             delete this;
     }
-
-    atomic<std::uint32_t> references_ = handle;
 };
 
 /// Keeps cancellation from the running task while it lives.

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -23,7 +24,7 @@ class typed_task : public task {
     using stored = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
 
 public:
-    explicit typed_task(spawn_site at) noexcept
+    explicit typed_task(std::source_location at) noexcept
         : task{at} {}
     ~typed_task() override { drop_value(); }
 
@@ -47,8 +48,10 @@ public:
     }
 
     void drop_value() noexcept final {
-        if (std::exchange(has_value_, false))
+        if (this->has_value_) {
+            this->has_value_ = false;
             std::destroy_at(&value_);
+        }
     }
 
 protected:
@@ -60,21 +63,20 @@ protected:
         } else {
             ::new (static_cast<void*>(&value_)) R(std::invoke(std::forward<F>(fn)));
         }
-        has_value_ = true;
+        this->has_value_ = true;
     }
 
 private:
     union {
         stored value_;
     };
-    bool has_value_ = false;
 };
 
 template <class F, class R>
 class task_of final : public typed_task<R> {
 public:
     template <class G>
-    task_of(G&& fn, spawn_site at)
+    task_of(G&& fn, std::source_location at)
         : typed_task<R>{at}
         , fn_(std::forward<G>(fn)) {}
     ~task_of() override { drop_function(); } // if the task was never spawned
@@ -83,15 +85,16 @@ public:
         this->keep_error_of([this] { this->keep_result_of(std::move(fn_)); });
     }
     void drop_function() noexcept override {
-        if (std::exchange(has_function_, false))
+        if (this->has_function_) {
+            this->has_function_ = false;
             std::destroy_at(&fn_);
+        }
     }
 
 private:
     union {
         F fn_;
     };
-    bool has_function_ = true;
 };
 
 /// A counted reference to a task, without the duties of a promise.
@@ -114,7 +117,7 @@ private:
 /// A new task, with one handle, which belongs to the caller. Throws what moving the function
 /// throws, and `std::bad_alloc`.
 template <class F>
-auto make_task(F&& fn, spawn_site site) -> typed_task<result_of<F>>* {
+auto make_task(F&& fn, std::source_location site) -> typed_task<result_of<F>>* {
     return new task_of<std::decay_t<F>, result_of<F>>(std::forward<F>(fn), site);
 }
 

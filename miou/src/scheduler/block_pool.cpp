@@ -12,7 +12,7 @@ block_pool::~block_pool() {
 
 void* block_pool::from_heap(std::size_t size) {
     // Rounded up, so that the block may later serve any size of its class.
-    return ::operator new((class_of(size) + 1) * granularity);
+    return ::operator new(class_of(size) * granularity + smallest);
 }
 
 void block_pool::to_heap(void* block) noexcept {

@@ -258,7 +258,7 @@ fiber& scheduler::run_new_tasks(fiber& self) noexcept {
     do {
         assert(next->context == nullptr && next->scopes == nullptr);
         next->context = &self;
-        next->budget = quanta_;
+        budget_ = quanta_;
         fiber::reset_floating_point();
         running_ = next;
         record<trace::run_begin>(*next);

@@ -204,7 +204,7 @@ public:
 
     /// Counts a call that did not park. When the budget is used up, others run. Does not throw.
     void count_call() noexcept {
-        if (running_->budget-- == 0) [[unlikely]]
+        if (budget_-- == 0) [[unlikely]]
             budget_used_up();
     }
     /// The same for the running task, if there is one. Returns its scheduler, or null outside of
@@ -302,6 +302,7 @@ private:
     intrusive_queue ready_;
     bool urgent_is_next_ = true;
     task* running_ = nullptr;      // null while the loop runs
+    std::uint32_t budget_ = 0;     // calls of the running task without parking, before others run
     std::uint32_t poll_countdown_; // steps until the next poll
     const std::uint32_t quanta_;
     bool hooked_ = false; // there are hooks
@@ -388,11 +389,11 @@ private:
 [[gnu::always_inline]] inline void scheduler::switch_away() noexcept {
     task& self = *running_;
     assert(is_here() && self.context != nullptr && self.context == thread_.entered);
-    self.budget = quanta_;
     if (fiber& next = next_fiber(); &next != self.context) {
         self.context->switch_to(next);
         running_ = &self;
     }
+    budget_ = quanta_;
     record<trace::run_begin>(self);
 }
 

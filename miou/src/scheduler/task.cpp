@@ -26,8 +26,9 @@ void task::wake() noexcept {
 }
 
 void task::send_cancellation() noexcept {
-    if (std::exchange(cancel_sent, true))
+    if (cancel_sent)
         return;
+    cancel_sent = true;
     references_.fetch_add(in_mail, memory_order_relaxed);
     home->send(static_cast<cancel_mail&>(*this));
 }
@@ -47,12 +48,12 @@ void task::describe(void (*add)(void* text, std::string_view piece), void* text)
     };
     add(text, "task ");
     add_number(uid);
-    if (site.line == 0)
+    if (site.line() == 0)
         return;
     add(text, " (spawned at ");
-    add(text, site.file);
+    add(text, site.file_name());
     add(text, ":");
-    add_number(site.line);
+    add_number(site.line());
     add(text, ")");
 }
 

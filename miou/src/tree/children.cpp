@@ -37,11 +37,11 @@ std::exception_ptr leak_of(const scheduler& here, const task& owner) noexcept {
 }
 
 /// The rule that a task which returned normally has broken, or null.
-std::exception_ptr rule_broken_by(const scheduler& here, const task& self) noexcept {
+std::exception_ptr rule_broken_by(const scheduler& here, task& self) noexcept {
     if (self.resources)
         return leak_of(here, self);
-    if (self.broken_rule)
-        return self.broken_rule;
+    if (self.broke_rule)
+        return std::exchange(self.error, nullptr);
     for (const task& child : self.children)
         if (!child.is_signal_handler)
             return rule_1_broken_by(here, self, child);
@@ -70,13 +70,18 @@ void unwind(scheduler& here, task& self) noexcept {
     } while (self.resources || !self.children.empty());
 }
 
-/// Unwinds what the task has left behind. Returns the rule that it has broken, or null.
-std::exception_ptr settle(scheduler& here, task& self) noexcept {
-    if (!self.resources && self.children.empty() && !self.broken_rule) [[likely]]
-        return nullptr;
-    std::exception_ptr broken = self.error ? nullptr : rule_broken_by(here, self);
+bool has_left_something(const task& self) noexcept {
+    return self.resources || !self.children.empty() || self.broke_rule;
+}
+
+/// Unwinds what the task has left behind. Keeps the first rule that it has broken.
+[[gnu::noinline]] void settle(scheduler& here, task& self, std::exception_ptr& broken) noexcept {
+    const bool is_forgiven = self.error && !self.broke_rule; // it has failed
+    if (!is_forgiven)
+        if (std::exception_ptr rule = rule_broken_by(here, self); !broken)
+            broken = std::move(rule);
+    self.broke_rule = false;
     unwind(here, self);
-    return broken;
 }
 
 void run_function(const scheduler& here, task& self) noexcept {
@@ -90,7 +95,7 @@ void run_function(const scheduler& here, task& self) noexcept {
     const auto kind =
         child.home == parent.home ? trace::spawn_kind::async : trace::spawn_kind::parallel;
     report(trace::spawn{child.number(), parent.number(), child.home->uid(), kind});
-    report(trace::spawn_location{child.number(), child.site.file, child.site.line});
+    report(trace::spawn_location{child.number(), child.site.file_name(), child.site.line()});
 }
 
 void log_failure(const task& handler) noexcept {
@@ -131,13 +136,7 @@ void throw_unless_completed(const scheduler& here, bool by_cancel, bool complete
         throw cancelled{};
 }
 
-bool is_child_of_running_task(const scheduler& here, const task& child) noexcept {
-    return child.parent_identity == here.identity_of(here.running_task());
-}
-
-void require_child(scheduler& here, const task& child, const char* caller) {
-    if (is_child_of_running_task(here, child)) [[likely]]
-        return;
+void refuse_not_a_child(scheduler& here, const task& child, const char* caller) {
     here.record<trace::not_a_child>(here.running_task(), child);
     throw not_a_child{std::string{caller} + ": " + child.describe() + " is not a child of " +
                       here.running_task().describe()};
@@ -191,7 +190,9 @@ std::size_t await_any(scheduler& here, std::span<task* const> children) {
         const bool by_cancel = here.park_on_children();
         for (task* child : children)
             child->watched = false;
-        throw_unless_completed(here, by_cancel, std::ranges::any_of(children, &task::ended));
+        throw_unless_completed(
+            here, by_cancel,
+            std::ranges::any_of(children, [](const task* child) { return child->ended; }));
     }
 }
 
@@ -217,8 +218,10 @@ void release_handle(task& child) noexcept {
         const bool unwinding = here->exceptions_in_flight();
         task& self = here->running_task();
         const shield until_unwound{self};
-        if (!unwinding && !self.broken_rule)
-            self.broken_rule = rule_1_broken_by(*here, self, child);
+        if (!unwinding && !self.error) {
+            self.error = rule_1_broken_by(*here, self, child);
+            self.broke_rule = true;
+        }
         request_cancel(*here, child);
         await_child(*here, child);
     }
@@ -250,22 +253,23 @@ void on_child_ended(scheduler& here, task& child) noexcept {
 
 void complete(scheduler& here, task& self) noexcept {
     run_function(here, self);
-    assert(self.shields == 0 && self.scopes == nullptr && self.waiting_on == nullptr);
     self.finishing = true;
+    assert(self.shields == 0 && self.scopes == nullptr && self.waiting_on == nullptr);
     ++self.shields; // for good: what follows is clean-up
 
-    std::exception_ptr broken = settle(here, self);
+    std::exception_ptr broken;
+    if (has_left_something(self)) [[unlikely]]
+        settle(here, self, broken);
     // After the children, which may refer to what the function captured. The destructors of that
     // may use miou, so the rules are checked once more.
     self.drop_function();
-    if (std::exception_ptr broken_late = settle(here, self); !broken)
-        broken = std::move(broken_late);
+    if (has_left_something(self)) [[unlikely]]
+        settle(here, self, broken);
     if (broken) {
         self.drop_value();
         self.error = here.cancellation();
         here.run_of().fail(std::move(broken));
     }
-    self.broken_rule = nullptr;
     assert(self.children.empty() && self.live_children == 0 && !self.resources);
     assert(self.shields == 1 && self.scopes == nullptr && &self == &here.running_task());
     here.record<trace::run_end, trace::run_done>(self);

@@ -2,21 +2,27 @@
 #pragma once
 
 #include "miou/detail/task.hpp"
+#include "miou/src/scheduler/scheduler.hpp"
 
 #include <cstddef>
 #include <span>
 
 namespace miou::detail {
 
-class scheduler;
-
 /// Makes the new task `child` a child of `parent`, which lives here, and queues it on `home`.
 void spawn(scheduler& here, task& parent, task& child, scheduler& home) noexcept;
 
+[[noreturn]] void refuse_not_a_child(scheduler& here, const task& child, const char* caller);
+
 /// `child` may be of another task, whether that still lives or not.
-bool is_child_of_running_task(const scheduler& here, const task& child) noexcept;
+inline bool is_child_of_running_task(const scheduler& here, const task& child) noexcept {
+    return child.parent_identity == here.identity_of(here.running_task());
+}
 /// Throws `not_a_child`.
-void require_child(scheduler& here, const task& child, const char* caller);
+inline void require_child(scheduler& here, const task& child, const char* caller) {
+    if (!is_child_of_running_task(here, child)) [[unlikely]]
+        refuse_not_a_child(here, child, caller);
+}
 
 /// To be called after a wait for children. Throws `cancelled` if a cancellation has ended the wait,
 /// unless the children have `completed` all the same.

@@ -28,8 +28,12 @@ bool can_be_called(const scheduler& here, int domain) noexcept {
 
 } // namespace
 
-void check_async(const async_options& options, orphanage* orphans) {
+void check_async() {
     scheduler::current("miou::async");
+}
+
+void check_async(const async_options& options, orphanage* orphans) {
+    check_async();
     check_spawn(options.give, orphans, "miou::async");
 }
 
@@ -81,6 +85,11 @@ void start(task& made, scheduler* home, std::span<const ownership> give, orphana
     if (orphans != nullptr)
         orphans->add(made);
     spawn(here, here.running_task(), made, home ? *home : here);
+}
+
+void start(task& made) {
+    scheduler& here = *this_scheduler;
+    spawn(here, here.running_task(), made, here);
 }
 
 void await_promise(task& child, const char* caller) {
