@@ -46,8 +46,9 @@ struct waiter {
     // Of the list that it was put into first. A condition moves it to the list of a mutex.
     wait_list* list = nullptr;
     bool taken_out = false; // under the guard of `list`; for good
-    waiter* next = nullptr; // in the chain of pop_all
-    boost::intrusive::list_member_hook<> place;
+    using hook = boost::intrusive::list_member_hook<
+        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+    hook place;
 };
 
 /// A FIFO queue. Leaving from the middle costs the same as from the front.
@@ -78,19 +79,20 @@ public:
     }
     void push(const lock& held, waiter& w) noexcept { insert(held, waiters_.end(), w); }
     void push_front(const lock& held, waiter& w) noexcept { insert(held, waiters_.begin(), w); }
-    waiter* pop(const lock& held) noexcept {
-        if (empty(held))
-            return nullptr;
-        waiter& first = waiters_.front();
-        remove(held, first);
-        return &first;
-    }
-    /// Takes out all, chained in order. Read the `next` of each before you wake it.
-    waiter* pop_all(const lock& held) noexcept {
-        waiter* first = nullptr;
-        for (waiter** end = &first; (*end = pop(held)) != nullptr; end = &(*end)->next) {
+    waiter* pop(const lock& held) noexcept { return pop(held, waiters_); }
+
+    /// Without the guard: takes out all that wait now, one after another, and passes each to
+    /// `wake`. Touches each waiter once, because none is in the cache when many have waited for
+    /// long.
+    template <class F>
+    void pop_each(F&& wake) {
+        queue now;
+        {
+            const lock held = guard();
+            now.swap(waiters_);
         }
-        return first;
+        while (waiter* const each = pop(guard(), now))
+            wake(*each);
     }
 
     /// To be called after a push, without the guard. Waits until `w` was taken out and woken, and
@@ -111,11 +113,18 @@ private:
         return held.owns_lock() && held.mutex() == &guard_;
     }
 
-    using queue = boost::intrusive::list<
-        waiter,
-        boost::intrusive::member_hook<waiter, boost::intrusive::list_member_hook<>, &waiter::place>,
-        boost::intrusive::constant_time_size<false>>;
+    using queue =
+        boost::intrusive::list<waiter,
+                               boost::intrusive::member_hook<waiter, waiter::hook, &waiter::place>,
+                               boost::intrusive::constant_time_size<false>>;
 
+    waiter* pop(const lock& held, queue& from) noexcept {
+        if (from.empty())
+            return nullptr;
+        waiter& first = from.front();
+        remove(held, first);
+        return &first;
+    }
     void insert([[maybe_unused]] const lock& held, queue::iterator before, waiter& w) noexcept {
         assert(proves(held));
         if (w.list == nullptr)
@@ -125,7 +134,7 @@ private:
     }
     void remove([[maybe_unused]] const lock& held, waiter& w) noexcept {
         assert(proves(held) && length_.load(memory_order_relaxed) != 0);
-        waiters_.erase(waiters_.iterator_to(w));
+        w.place.unlink(); // maybe from the list in `pop_each`
         length_.store(length_.load(memory_order_relaxed) - 1, memory_order_relaxed);
         if (w.list == this)
             w.taken_out = true;

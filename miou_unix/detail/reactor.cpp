@@ -23,6 +23,10 @@ constinit thread_local reactor* this_reactor [[gnu::tls_model("initial-exec")]] 
 // A timer that is further away is armed again after this time, so that no arithmetic overflows.
 constexpr clock::duration longest_wait = std::chrono::hours{1};
 
+// A domain that has nothing else to do wakes so much later than the earliest deadline, and finds
+// others that are due. It is what the kernel adds to the sleep of a thread.
+constexpr clock::duration slack = std::chrono::microseconds{50};
+
 // The largest number of turns in a poll, and of wake-ups by handlers.
 constexpr std::size_t most_in_a_poll = 32;
 
@@ -249,10 +253,10 @@ void reactor::sleep_until(clock::time_point deadline) {
 /// has become earlier, because firing too early costs less. Returns false if there is no memory for
 /// it.
 bool reactor::arm_timer() noexcept {
-    if (timers_.empty() || timers_.earliest() >= armed_for_)
+    if (timers_.empty() || timers_.earliest() >= armed_for_ - slack)
         return true;
     armed_for_ = clock::time_point::max(); // until it is armed
-    const auto wanted = std::min(timers_.earliest(), clock::now() + longest_wait);
+    const auto wanted = std::min(timers_.earliest(), clock::now() + longest_wait) + slack;
     try {
         timer_.expires_at(wanted); // also cancels an earlier wait
         timer_.async_wait(asio::bind_allocator(timer_memory_.get(),

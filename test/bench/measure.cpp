@@ -55,7 +55,7 @@ void check(bool right, const char* what) {
 }
 
 std::chrono::nanoseconds time_to_sleep(std::size_t i, std::size_t sleepers) {
-    return std::chrono::nanoseconds{std::chrono::seconds{1}} * (i * 7919 % sleepers) / sleepers;
+    return std::chrono::nanoseconds{std::chrono::seconds{1}} * (i * 7919 % sleepers + 1) / sleepers;
 }
 
 void lateness::woken(clock::time_point due) {

@@ -9,6 +9,7 @@
 #else
 #define VALGRIND_STACK_REGISTER(begin, end) 0u
 #define VALGRIND_STACK_DEREGISTER(id) static_cast<void>(id)
+#define RUNNING_ON_VALGRIND 0
 #endif
 
 namespace __cxxabiv1 {
@@ -87,6 +88,14 @@ fiber& fiber::create(stack memory, fiber_thread& thread, void (*body)(fiber&, vo
     const auto base = reinterpret_cast<std::uintptr_t>(memory.base);
     made.context_ = context::make_fcontext(&made, top - base, &fiber_entry::enter);
     return made;
+}
+
+bool fiber::is_watched() noexcept {
+#if defined(MIOU_ASAN) || defined(MIOU_TSAN)
+    return true;
+#else
+    return RUNNING_ON_VALGRIND != 0;
+#endif
 }
 
 stack fiber::destroy(fiber& idle) noexcept {

@@ -70,6 +70,9 @@ public:
                          void* argument, unsigned colour) noexcept;
     /// Ends an idle fiber and returns its memory.
     static stack destroy(fiber& idle) noexcept;
+    /// Whether a sanitizer or valgrind must be told of the end of a fiber. Otherwise its memory may
+    /// just go.
+    static bool is_watched() noexcept;
 
     fiber(const fiber&) = delete;
     fiber& operator=(const fiber&) = delete;

@@ -15,6 +15,8 @@ fiber_supply::fiber_supply(fiber_thread& thread, guard_settings guards, void (*b
 
 fiber_supply::~fiber_supply() {
     assert(waiting_.empty() && !reserve_in_use_);
+    if (!fiber::is_watched())
+        return; // each would have to come into the cache
     while (idle_ != nullptr)
         fiber::destroy(*std::exchange(idle_, idle_->next_idle));
     fiber::destroy(*reserve_);

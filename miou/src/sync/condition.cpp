@@ -59,10 +59,8 @@ void condition::signal() noexcept {
 }
 
 void condition::broadcast() noexcept {
-    // Wakes all that wait now, but none that waits again. A woken waiter may destroy this.
-    detail::waiter* each = waiters_.pop_all(waiters_.guard());
-    while (each != nullptr)
-        notify(*std::exchange(each, each->next));
+    // Those that wait again meanwhile are not woken. The last one that is woken may destroy this.
+    waiters_.pop_each([](detail::waiter& each) { notify(each); });
 }
 
 } // namespace miou

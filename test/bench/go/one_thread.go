@@ -173,7 +173,7 @@ func queueOnOneThread() []float64 {
 
 // How long sleeper i sleeps: within a second, in no particular order.
 func timeToSleep(i int) time.Duration {
-	return time.Duration(int(time.Second) / *timers * (i * 7919 % *timers))
+	return time.Duration(int(time.Second) / *timers * (i*7919%*timers+1))
 }
 
 func sleepers() []float64 {
