@@ -270,7 +270,7 @@ miou::events sleepy_events(miou::domain_uid) {
 template <class Expected, class Root>
 void run_again_and_again(Root root, int domains = test::domains(),
                          make_events events = &sleepy_events) {
-    constexpr int rounds = test::scaled(200, 20);
+    constexpr int rounds = test::scaled(100, 20);
     constexpr int settled = rounds / 4;
     const std::size_t threads = test::live_threads();
     const std::size_t descriptors = test::open_descriptors();

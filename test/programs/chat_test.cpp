@@ -128,7 +128,7 @@ TEST(chat, a_member_is_told_who_is_here_who_joins_who_leaves_and_what_is_said) {
 }
 
 TEST(chat, hundreds_of_members_hear_every_message_once_in_the_same_order) {
-    constexpr std::size_t members = test::scaled(500, 50);
+    constexpr std::size_t members = test::scaled(300, 50);
     constexpr std::size_t speakers = 20;
     constexpr std::size_t messages = 5; // from each member
     server room;

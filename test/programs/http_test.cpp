@@ -37,7 +37,7 @@ protected:
         std::ofstream{file, std::ios::binary} << test::numbered_bytes{}.from(0, body_size);
         return file;
     }
-    static constexpr std::size_t body_size = test::scaled(100'000'000, 5'000'000);
+    static constexpr std::size_t body_size = test::scaled(50'000'000, 5'000'000);
 };
 
 bool same(const std::string& a, const std::string& b) {

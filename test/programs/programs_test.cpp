@@ -134,7 +134,7 @@ TEST(programs, the_merkle_tree_of_thousands_of_files_is_that_of_git) {
         GTEST_SKIP() << "merkle was not built: there is no libcrypto";
     const test::temporary_folder tree;
     std::minstd_rand random{1};
-    constexpr int files = test::scaled(3000, 1000);
+    constexpr int files = test::scaled(2000, 1000);
     for (int i = 0; i < files; ++i) {
         std::string text(random() % 9000, ' ');
         std::ranges::generate(text, [&] { return static_cast<char>(random() >> 8); });

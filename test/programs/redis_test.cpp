@@ -125,7 +125,7 @@ TEST_F(redis, values_of_any_bytes_come_back) {
 }
 
 TEST_F(redis, a_big_value_goes_there_and_back) {
-    constexpr std::size_t size = test::scaled(50'000'000, 2'000'000);
+    constexpr std::size_t size = test::scaled(20'000'000, 2'000'000);
     std::string value = test::numbered_bytes{}.from(0, size);
     for (char& each : value)
         each = static_cast<char>('a' + static_cast<unsigned char>(each) % 26);

@@ -120,7 +120,7 @@ void storm(int times, const std::function<void(std::atomic<int>&, randomness&)>&
 }
 
 TEST(tls_storm, handshakes) {
-    storm(test::scaled(20'000, 1'000), [](std::atomic<int>& cancelled, randomness& random) {
+    storm(test::scaled(5'000, 1'000), [](std::atomic<int>& cancelled, randomness& random) {
         auto [a, b] = connection(random);
         std::optional<ssl::stream<trickle>> first{std::in_place, std::move(a), tls()};
         ssl::stream<trickle> second{std::move(b), tls()};
@@ -188,7 +188,7 @@ TEST(tls_storm, http_reads) {
 }
 
 TEST(tls_storm, http_reads_over_tls) {
-    storm(test::scaled(20'000, 1'000), [](std::atomic<int>& cancelled, randomness& random) {
+    storm(test::scaled(10'000, 1'000), [](std::atomic<int>& cancelled, randomness& random) {
         auto [a, b] = connection(random);
         ssl::stream<trickle> client{std::move(a), tls()};
         ssl::stream<trickle> server{std::move(b), tls()};

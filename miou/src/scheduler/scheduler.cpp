@@ -8,6 +8,8 @@
 #include <cassert>
 #include <utility>
 
+#include <sched.h>
+
 namespace miou::detail {
 namespace {
 
@@ -20,6 +22,7 @@ constexpr std::chrono::steady_clock::duration longest_between_polls =
 
 // About 20 us: less than the kernel takes to put a thread to sleep and to wake it again.
 constexpr int spins_before_sleep = 400;
+constexpr int yields_before_sleep = 4;
 
 } // namespace
 
@@ -134,7 +137,7 @@ scheduler::suspended::suspended(scheduler& in)
 
 void scheduler::sleep() noexcept {
     fibers_.trim();
-    if (run_.may_spin && woken_by_mail_ && spin_until_mail())
+    if (woken_by_mail_ && spin_until_mail())
         return;
     if (!inbox_.try_sleep())
         return;
@@ -148,11 +151,15 @@ void scheduler::sleep() noexcept {
     woken_by_mail_ = read_inbox();
 }
 
+/// If whoever sends may have no processor, lets it have this one.
 bool scheduler::spin_until_mail() const noexcept {
-    for (int spins = 0; spins < spins_before_sleep; ++spins) {
+    for (int left = run_.may_spin ? spins_before_sleep : yields_before_sleep; left != 0; --left) {
         if (inbox_.has_mail())
             return true;
-        spin_pause();
+        if (run_.may_spin)
+            spin_pause();
+        else
+            ::sched_yield();
     }
     return false;
 }

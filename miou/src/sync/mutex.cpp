@@ -8,6 +8,8 @@
 #include <optional>
 #include <system_error>
 
+#include <sched.h>
+
 namespace miou {
 
 using detail::identity;
@@ -92,17 +94,20 @@ bool mutex::take_or_queue(detail::waiter& me, bool was_chosen) noexcept {
     }
 }
 
-/// Tries to lock it, for a moment if another processor may be running the holder.
+/// Tries to lock it, for a moment if another thread holds it. If that may have no processor, lets
+/// it have this one.
 bool mutex::spin(const scheduler* here, identity self, identity cleared) noexcept {
-    const bool may_spin = here != nullptr && here->run_of().may_spin;
-    for (int left_tries = tries;; --left_tries) {
+    for (int left = tries;; --left) {
         if (try_take(self, cleared))
             return true;
-        if (!may_spin || left_tries == 1 ||
-            here->is_home_of(owner_of(word_.load(memory_order_relaxed))))
+        if (left == 1 ||
+            (here != nullptr && here->is_home_of(owner_of(word_.load(memory_order_relaxed)))))
             return false;
-        for (int pauses = pauses_between_tries; pauses != 0; --pauses)
-            detail::spin_pause();
+        if (here != nullptr && here->run_of().may_spin)
+            for (int pauses = pauses_between_tries; pauses != 0; --pauses)
+                detail::spin_pause();
+        else
+            ::sched_yield();
     }
 }
 
