@@ -45,10 +45,9 @@ struct waiter {
 
     // Of the list that it was put into first. A condition moves it to the list of a mutex.
     wait_list* list = nullptr;
-    bool taken_out = false; // under the guard of `list`; for good
-    using hook = boost::intrusive::list_member_hook<
-        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
-    hook place;
+    std::uint64_t generation = 0; // of the list then
+    bool taken_out = false;       // under the guard of `list`; for good
+    boost::intrusive::list_member_hook<> place;
 };
 
 /// A FIFO queue. Leaving from the middle costs the same as from the front.
@@ -79,20 +78,31 @@ public:
     }
     void push(const lock& held, waiter& w) noexcept { insert(held, waiters_.end(), w); }
     void push_front(const lock& held, waiter& w) noexcept { insert(held, waiters_.begin(), w); }
-    waiter* pop(const lock& held) noexcept { return pop(held, waiters_); }
+    waiter* pop(const lock& held) noexcept {
+        if (empty(held))
+            return nullptr;
+        waiter& first = waiters_.front();
+        remove(held, first);
+        return &first;
+    }
 
-    /// Without the guard: takes out all that wait now, one after another, and passes each to
-    /// `wake`. Touches each waiter once, because none is in the cache when many have waited for
-    /// long.
+    /// Without the guard: takes out all that wait now, and passes each to `wake`. From the
+    /// beginning on, none of them can be withdrawn. Touches each waiter once, because none is in
+    /// the cache when many have waited for long.
     template <class F>
     void pop_each(F&& wake) {
         queue now;
         {
             const lock held = guard();
             now.swap(waiters_);
+            length_.store(0, memory_order_relaxed);
+            ++generation_;
         }
-        while (waiter* const each = pop(guard(), now))
-            wake(*each);
+        while (!now.empty()) {
+            waiter& first = now.front();
+            now.pop_front(); // before the wake-up, which may be its end
+            wake(first);
+        }
     }
 
     /// To be called after a push, without the guard. Waits until `w` was taken out and woken, and
@@ -102,7 +112,7 @@ public:
     /// Returns false if somebody has taken `w` out, and will wake it.
     bool withdraw(waiter& w) noexcept {
         const lock held = guard();
-        if (w.taken_out)
+        if (w.taken_out || w.generation != generation_)
             return false;
         remove(held, w);
         return true;
@@ -113,28 +123,23 @@ private:
         return held.owns_lock() && held.mutex() == &guard_;
     }
 
-    using queue =
-        boost::intrusive::list<waiter,
-                               boost::intrusive::member_hook<waiter, waiter::hook, &waiter::place>,
-                               boost::intrusive::constant_time_size<false>>;
+    using queue = boost::intrusive::list<
+        waiter,
+        boost::intrusive::member_hook<waiter, boost::intrusive::list_member_hook<>, &waiter::place>,
+        boost::intrusive::constant_time_size<false>>;
 
-    waiter* pop(const lock& held, queue& from) noexcept {
-        if (from.empty())
-            return nullptr;
-        waiter& first = from.front();
-        remove(held, first);
-        return &first;
-    }
     void insert([[maybe_unused]] const lock& held, queue::iterator before, waiter& w) noexcept {
         assert(proves(held));
-        if (w.list == nullptr)
+        if (w.list == nullptr) {
             w.list = this;
+            w.generation = generation_;
+        }
         waiters_.insert(before, w);
         length_.store(length_.load(memory_order_relaxed) + 1, memory_order_relaxed);
     }
     void remove([[maybe_unused]] const lock& held, waiter& w) noexcept {
         assert(proves(held) && length_.load(memory_order_relaxed) != 0);
-        w.place.unlink(); // maybe from the list in `pop_each`
+        waiters_.erase(waiters_.iterator_to(w));
         length_.store(length_.load(memory_order_relaxed) - 1, memory_order_relaxed);
         if (w.list == this)
             w.taken_out = true;
@@ -142,6 +147,7 @@ private:
 
     spinlock guard_;
     atomic<std::uint32_t> length_ = 0;
+    std::uint64_t generation_ = 0; // how often all were taken out
     queue waiters_;
 };
 

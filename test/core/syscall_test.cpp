@@ -94,6 +94,73 @@ TEST(syscall, the_longest_sleep_counts) { // Miou test27
     EXPECT_EQ(system.now(), 4);
 }
 
+TEST(syscall, new_tasks_do_not_keep_a_task_waiting_that_the_system_has_resumed) {
+    std::optional<miou::syscall> waiting;
+    const auto system = [&](miou::domain_uid uid) {
+        miou::events made;
+        if (uid.to_int() == 0)
+            made.select = [&](bool, auto) {
+                std::vector<miou::signal> signals;
+                if (waiting)
+                    signals.emplace_back(*waiting);
+                waiting.reset();
+                return signals;
+            };
+        return made;
+    };
+    miou::run({.poll = 1, .domains = domains(), .events = system}, [&] {
+        constexpr int flood = 1000;
+        int started = 0;
+        int started_before = 0;
+        const auto resumed = miou::async([&] {
+            const miou::syscall mine;
+            waiting = mine;
+            miou::suspend(mine);
+            started_before = started;
+        });
+        std::vector<miou::promise<void>> others;
+        for (int i = 0; i < flood; ++i)
+            others.push_back(miou::async([&] { ++started; }));
+        miou::await_exn(resumed);
+        EXPECT_LT(started_before, flood / 10);
+        miou::await_all(others);
+        EXPECT_EQ(started, flood);
+    });
+}
+
+TEST(syscall, tasks_that_the_system_resumes_again_and_again_let_others_run) {
+    std::vector<miou::syscall> waiting;
+    const auto system = [&](miou::domain_uid uid) {
+        miou::events made;
+        if (uid.to_int() == 0)
+            made.select = [&](bool, auto) {
+                std::vector<miou::signal> signals;
+                for (const miou::syscall& each : waiting)
+                    signals.emplace_back(each);
+                waiting.clear();
+                return signals;
+            };
+        return made;
+    };
+    miou::run({.poll = 1, .domains = domains(), .events = system}, [&] {
+        bool done = false;
+        const auto suspend_again_and_again = [&] {
+            while (!done) {
+                const miou::syscall mine;
+                waiting.push_back(mine);
+                miou::suspend(mine);
+            }
+        };
+        const auto one = miou::async(suspend_again_and_again);
+        const auto other = miou::async(suspend_again_and_again);
+        for (int i = 0; i < 100; ++i)
+            miou::yield();
+        done = true;
+        miou::await_exn(one);
+        miou::await_exn(other);
+    });
+}
+
 TEST(syscall, select_resumes_a_task) { // Miou test28
     std::optional<miou::syscall> waiting;
     const auto system = [&](miou::domain_uid uid) {
