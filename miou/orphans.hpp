@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <optional>
-#include <source_location>
 
 namespace miou {
 
@@ -51,26 +50,24 @@ orphanage& owned(orphans<T>& o, const char* caller) {
 /// ~orphans`, `Miou.call ~orphans`.
 template <class T, class F>
 promise<T> async(async_options options, orphans<T>& o, F&& fn,
-                 std::source_location site = std::source_location::current()) {
+                 boost::source_location site = BOOST_CURRENT_LOCATION) {
     static_assert(std::is_same_v<detail::result_of<F>, T>,
                   "the task must return a T of orphans<T>");
     return detail::async_with(options, &o.untyped(), std::forward<F>(fn), site);
 }
 template <class T, class F>
-promise<T> async(orphans<T>& o, F&& fn,
-                 std::source_location site = std::source_location::current()) {
+promise<T> async(orphans<T>& o, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return async(async_options{}, o, std::forward<F>(fn), site);
 }
 template <class T, class F>
 promise<T> call(call_options options, orphans<T>& o, F&& fn,
-                std::source_location site = std::source_location::current()) {
+                boost::source_location site = BOOST_CURRENT_LOCATION) {
     static_assert(std::is_same_v<detail::result_of<F>, T>,
                   "the task must return a T of orphans<T>");
     return detail::call_with(options, &o.untyped(), std::forward<F>(fn), site);
 }
 template <class T, class F>
-promise<T> call(orphans<T>& o, F&& fn,
-                std::source_location site = std::source_location::current()) {
+promise<T> call(orphans<T>& o, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return call(call_options{}, o, std::forward<F>(fn), site);
 }
 

@@ -15,7 +15,6 @@
 #include <optional>
 #include <ostream>
 #include <ranges>
-#include <source_location>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -130,7 +129,7 @@ MIOU_API std::vector<scheduler*> other_domains(const char* caller);
 
 template <class F>
 promise<result_of<F>> async_with(const async_options& options, orphanage* orphans, F&& fn,
-                                 std::source_location site) {
+                                 spawn_site site) {
     check_async(options, orphans);
     promise<result_of<F>> made{make_task(std::forward<F>(fn), site)};
     start(made.task(), nullptr, options.give, orphans);
@@ -139,7 +138,7 @@ promise<result_of<F>> async_with(const async_options& options, orphanage* orphan
 
 template <class F>
 promise<result_of<F>> call_with(const call_options& options, orphanage* orphans, F&& fn,
-                                std::source_location site) {
+                                spawn_site site) {
     scheduler& home = check_call(options, orphans);
     promise<result_of<F>> made{make_task(std::forward<F>(fn), site)};
     start(made.task(), &home, options.give, orphans);
@@ -213,7 +212,7 @@ decltype(auto) taken_from(Element& element) noexcept {
 template <class F>
 requires std::invocable<std::decay_t<F>&&>
 [[nodiscard]] promise<detail::result_of<F>>
-async(F&& fn, std::source_location site = std::source_location::current()) {
+async(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     detail::check_async(); // before `fn` is moved
     promise<detail::result_of<F>> made{detail::make_task(std::forward<F>(fn), site)};
     detail::start(made.task());
@@ -221,7 +220,7 @@ async(F&& fn, std::source_location site = std::source_location::current()) {
 }
 template <class F>
 [[nodiscard]] promise<detail::result_of<F>>
-async(async_options options, F&& fn, std::source_location site = std::source_location::current()) {
+async(async_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return detail::async_with(options, nullptr, std::forward<F>(fn), site);
 }
 
@@ -233,12 +232,12 @@ async(async_options options, F&& fn, std::source_location site = std::source_loc
 template <class F>
 requires std::invocable<std::decay_t<F>&&>
 [[nodiscard]] promise<detail::result_of<F>>
-call(F&& fn, std::source_location site = std::source_location::current()) {
+call(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return detail::call_with({}, nullptr, std::forward<F>(fn), site);
 }
 template <class F>
 [[nodiscard]] promise<detail::result_of<F>>
-call(call_options options, F&& fn, std::source_location site = std::source_location::current()) {
+call(call_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return detail::call_with(options, nullptr, std::forward<F>(fn), site);
 }
 
@@ -356,8 +355,7 @@ void cancel_all(std::initializer_list<promise<T>> promises) {
 /// Throws `no_domain_available` and what `await` throws; the remaining tasks are cancelled then.
 /// Suspends; cancellable. OCaml: `Miou.parallel`.
 template <class F, std::ranges::input_range Range>
-auto parallel(F&& fn, Range&& elements,
-              std::source_location site = std::source_location::current()) {
+auto parallel(F&& fn, Range&& elements, boost::source_location site = BOOST_CURRENT_LOCATION) {
     using element = std::ranges::range_value_t<Range>;
     const std::vector<detail::scheduler*> domains = detail::other_domains("miou::parallel");
     std::vector<promise<std::remove_cvref_t<std::invoke_result_t<F&, element>>>> children;
@@ -375,7 +373,7 @@ auto parallel(F&& fn, Range&& elements,
 }
 template <class F, class T>
 auto parallel(F&& fn, std::initializer_list<T> elements,
-              std::source_location site = std::source_location::current()) {
+              boost::source_location site = BOOST_CURRENT_LOCATION) {
     return parallel(std::forward<F>(fn), std::span{elements.begin(), elements.size()}, site);
 }
 

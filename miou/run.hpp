@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <source_location>
 
 namespace miou {
 
@@ -53,7 +52,7 @@ MIOU_API void run_root(run_options options, task& root);
 /// thread cannot be started, and `std::runtime_error` when the program has a shadow stack (x86-64).
 /// With `MIOU_MPROTECT=1` guard pages are made as on kernels before Linux 6.13. OCaml: `Miou.run`.
 template <class F>
-auto run(run_options options, F&& fn, std::source_location site = std::source_location::current())
+auto run(run_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION)
     -> detail::result_of<F> {
     using R = detail::result_of<F>;
     const detail::handle<R> root{detail::make_task(std::forward<F>(fn), site)};
@@ -63,8 +62,7 @@ auto run(run_options options, F&& fn, std::source_location site = std::source_lo
 
 /// `run` with the default options.
 template <class F>
-auto run(F&& fn, std::source_location site = std::source_location::current())
-    -> detail::result_of<F> {
+auto run(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) -> detail::result_of<F> {
     return run(run_options{}, std::forward<F>(fn), site);
 }
 

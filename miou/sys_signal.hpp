@@ -3,12 +3,12 @@
 
 #include "miou/config.hpp"
 #include "miou/detail/identity.hpp"
+#include "miou/spawn_site.hpp"
 #include "miou/unique_function.hpp"
 
 #include <concepts>
 #include <csignal>
 #include <memory>
-#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -29,7 +29,7 @@ public:
     // For sys_signal.
     struct function {
         handler call;
-        std::source_location site; // of the tasks that call it
+        spawn_site site; // of the tasks that call it
     };
     explicit signal_behavior(const struct sigaction& action) noexcept
         : action_{action} {}
@@ -62,7 +62,7 @@ MIOU_API signal_behavior signal_ignore() noexcept;
 /// `site`. It may use every function of miou. An exception that leaves it is logged. Nobody has to
 /// await the task; it is cancelled when the root task finishes. OCaml: `Signal_handle fn`.
 template <class F>
-signal_behavior signal_handle(F&& fn, std::source_location site = std::source_location::current()) {
+signal_behavior signal_handle(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     static_assert(detail::signal_function<F>,
                   "miou::signal_handle: the function must take an int, the number of the signal, "
                   "and return void");

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <source_location>
 #include <utility>
 
 namespace miou_unix {
@@ -32,11 +31,11 @@ MIOU_API miou::run_options with_reactor(const run_options& chosen);
 /// `.workers` and `MIOU_WORKERS`, and `boost::system::system_error` when the system has no
 /// descriptors left for a reactor. OCaml: `Miou_unix.run`.
 template <class F>
-auto run(run_options options, F&& fn, std::source_location site = std::source_location::current()) {
+auto run(run_options options, F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return miou::run(detail::with_reactor(options), std::forward<F>(fn), site);
 }
 template <class F>
-auto run(F&& fn, std::source_location site = std::source_location::current()) {
+auto run(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     return run(run_options{}, std::forward<F>(fn), site);
 }
 

@@ -9,7 +9,6 @@
 #include "miou_unix/stop_request.hpp"
 
 #include <chrono>
-#include <source_location>
 #include <string>
 #include <vector>
 
@@ -48,9 +47,9 @@ using connection_handler = miou::unique_function<void(file_descr connection, soc
 /// then, and when the running task is cancelled. Suspends; cancellable. No OCaml counterpart.
 [[nodiscard]] MIOU_API std::vector<std::string>
 serve(serve_options options, const file_descr& listening, stop_request stop,
-      connection_handler handle, std::source_location site = std::source_location::current());
+      connection_handler handle, boost::source_location site = BOOST_CURRENT_LOCATION);
 [[nodiscard]] MIOU_API std::vector<std::string>
 serve(const file_descr& listening, stop_request stop, connection_handler handle,
-      std::source_location site = std::source_location::current());
+      boost::source_location site = BOOST_CURRENT_LOCATION);
 
 } // namespace miou_unix

@@ -4,8 +4,9 @@
 #include "miou/computation.hpp"
 #include "miou/config.hpp"
 
+#include <boost/assert/source_location.hpp>
+
 #include <initializer_list>
-#include <source_location>
 
 namespace miou_unix {
 
@@ -20,7 +21,7 @@ public:
     /// that hangs. No signal is lost meanwhile. Outside of tasks, the signals are set for the next
     /// run. Throws what `miou::sys_signal` throws; then no signal has changed. Does not suspend.
     static stop_request on(std::initializer_list<int> numbers,
-                           std::source_location site = std::source_location::current());
+                           boost::source_location site = BOOST_CURRENT_LOCATION);
 
     /// Makes the request, and wakes everyone who waits for it. Any thread. Does not suspend.
     void make() const { made_.try_return(); }

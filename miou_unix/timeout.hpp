@@ -6,11 +6,11 @@
 #include "miou_unix/clock.hpp"
 #include "miou_unix/detail/timer_queue.hpp"
 
+#include <boost/assert/source_location.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <chrono>
 #include <optional>
-#include <source_location>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -52,7 +52,7 @@ private:
 struct limit_name {
     const char* caller;
     std::optional<double> seconds; // of a time-out
-    std::source_location site;
+    boost::source_location site;
 };
 [[noreturn]] MIOU_API void throw_timed_out(const limit_name& limit);
 
@@ -87,7 +87,7 @@ MIOU_API clock::time_point deadline_of_timeout(double seconds);
 /// Allocates nothing in steady state. No OCaml counterpart.
 template <class Rep, class Period, class F>
 auto with_timeout(std::chrono::duration<Rep, Period> time, F&& fn,
-                  std::source_location site = std::source_location::current()) {
+                  boost::source_location site = BOOST_CURRENT_LOCATION) {
     const double seconds = std::chrono::duration<double>(time).count();
     return detail::in_time(detail::deadline_of_timeout(seconds),
                            {"miou_unix::with_timeout", seconds, site}, std::forward<F>(fn));
@@ -97,7 +97,7 @@ auto with_timeout(std::chrono::duration<Rep, Period> time, F&& fn,
 /// it has to wait.
 template <class F>
 auto with_deadline(clock::time_point deadline, F&& fn,
-                   std::source_location site = std::source_location::current()) {
+                   boost::source_location site = BOOST_CURRENT_LOCATION) {
     return detail::in_time(deadline, {"miou_unix::with_deadline", {}, site}, std::forward<F>(fn));
 }
 

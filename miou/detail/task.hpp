@@ -6,6 +6,7 @@
 #include "miou/detail/identity.hpp"
 #include "miou/detail/inbox.hpp"
 #include "miou/detail/trigger_state.hpp"
+#include "miou/spawn_site.hpp"
 #include "miou/uid.hpp"
 
 #include <boost/intrusive/list.hpp>
@@ -16,7 +17,6 @@
 #include <exception>
 #include <memory>
 #include <new>
-#include <source_location>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,13 +43,17 @@ struct waiter;
 using list_hook = intrusive::list_member_hook<intrusive::link_mode<intrusive::normal_link>>;
 
 // Two bases, so that a task can be in its run queue and be sent a cancellation at the same time.
+// Each has a field of `task` that fits into the hole behind a mail.
 struct run_mail : mail {
     run_mail() noexcept
         : mail{mail_kind::run} {}
+    std::uint32_t live_children = 0; // home only: how many have not ended
 };
 struct cancel_mail : mail {
-    cancel_mail() noexcept
-        : mail{mail_kind::cancel} {}
+    explicit cancel_mail(std::uint32_t line) noexcept
+        : mail{mail_kind::cancel}
+        , site_line{line} {}
+    const std::uint32_t site_line; // any thread
 };
 
 /// The life of a task, as its own domain sees it:
@@ -66,8 +70,9 @@ struct cancel_mail : mail {
 /// order the accesses.
 class MIOU_API task : public run_mail, public cancel_mail, public wakeable {
 public:
-    task(std::source_location at) noexcept
-        : site{at} {}
+    task(spawn_site at) noexcept
+        : cancel_mail{at.line}
+        , site_file{at.file} {}
     task(const task&) = delete;
     task& operator=(const task&) = delete;
 
@@ -100,7 +105,7 @@ public:
     task* parent = nullptr;    // valid until this task has ended and was reaped; null for the root
     std::uint64_t uid = 0;
     identity parent_identity = 0; // valid even when the parent is gone
-    std::source_location site;
+    const char* const site_file;  // the place in the user's source that spawned it
 
     // --- Parent's domain only.
     orphanage* orphans = nullptr; // those that keep it

@@ -8,7 +8,6 @@
 
 #include <functional>
 #include <memory>
-#include <source_location>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -24,7 +23,7 @@ class typed_task : public task {
     using stored = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
 
 public:
-    explicit typed_task(std::source_location at) noexcept
+    explicit typed_task(spawn_site at) noexcept
         : task{at} {}
     ~typed_task() override { drop_value(); }
 
@@ -76,7 +75,7 @@ template <class F, class R>
 class task_of final : public typed_task<R> {
 public:
     template <class G>
-    task_of(G&& fn, std::source_location at)
+    task_of(G&& fn, spawn_site at)
         : typed_task<R>{at}
         , fn_(std::forward<G>(fn)) {}
     ~task_of() override { drop_function(); } // if the task was never spawned
@@ -117,7 +116,7 @@ private:
 /// A new task, with one handle, which belongs to the caller. Throws what moving the function
 /// throws, and `std::bad_alloc`.
 template <class F>
-auto make_task(F&& fn, std::source_location site) -> typed_task<result_of<F>>* {
+auto make_task(F&& fn, spawn_site site) -> typed_task<result_of<F>>* {
     return new task_of<std::decay_t<F>, result_of<F>>(std::forward<F>(fn), site);
 }
 

@@ -11,7 +11,6 @@
 #include <boost/system/system_error.hpp>
 
 #include <optional>
-#include <source_location>
 #include <sstream>
 #include <stdexcept>
 #include <utility>
@@ -138,13 +137,13 @@ std::vector<std::string> drain(miou::orphans<void>& tasks, std::chrono::duration
 }
 
 std::vector<std::string> serve(const file_descr& listening, stop_request stop,
-                               connection_handler handle, std::source_location site) {
+                               connection_handler handle, boost::source_location site) {
     return serve({}, listening, std::move(stop), std::move(handle), site);
 }
 
 std::vector<std::string> serve(serve_options options, const file_descr& listening,
                                stop_request stop, connection_handler handle,
-                               std::source_location site) {
+                               boost::source_location site) {
     const auto serve_one = [&handle](const file_descr& client, const sockaddr& peer) {
         const miou::at_end closed{[&client] { close_once(client); }};
         try {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
-#include <source_location>
 #include <utility>
 #include <vector>
 
@@ -50,7 +49,7 @@ private:
 
 } // namespace
 
-stop_request stop_request::on(std::initializer_list<int> numbers, std::source_location site) {
+stop_request stop_request::on(std::initializer_list<int> numbers, boost::source_location site) {
     stop_request made;
     const auto signals = std::make_shared<borrowed_signals>();
     const auto stop = [made, signals](int) {

@@ -11,7 +11,6 @@
 #include <exception>
 #include <memory>
 #include <optional>
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -23,13 +22,8 @@ namespace {
 using test::anywhere;
 using test::failure;
 
-#line 11 "parent.cpp"
-constexpr auto parent_site = std::source_location::current();
-#line 22 "child.cpp"
-constexpr auto child_site = std::source_location::current();
-#line 33 "culprit.cpp"
-constexpr auto culprit_site = std::source_location::current();
-#line 33 "scope_test.cpp"
+constexpr boost::source_location parent_site{"parent.cpp", 11, "parent"};
+constexpr boost::source_location child_site{"child.cpp", 22, "child"};
 
 /// A local variable of a parent. It counts the children that use it.
 class local {
@@ -237,7 +231,7 @@ TEST(scope, a_broken_rule_deep_in_another_domain_ends_the_run_and_names_its_task
                         mine.wait_for(1);
                     }
                 },
-                culprit_site);
+                boost::source_location{"culprit.cpp", 33, "culprit"});
             miou::trigger never;
             if (const std::exception_ptr stop = never.await())
                 std::rethrow_exception(stop);

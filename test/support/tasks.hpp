@@ -4,7 +4,6 @@
 #include "miou/domain.hpp"
 #include "miou/promise.hpp"
 
-#include <source_location>
 #include <utility>
 
 namespace test {
@@ -24,7 +23,7 @@ void yield_until(Predicate holds) {
 
 /// Spawns a task on another domain if there is one, otherwise on this one.
 template <class F>
-[[nodiscard]] auto anywhere(F&& fn, std::source_location site = std::source_location::current()) {
+[[nodiscard]] auto anywhere(F&& fn, boost::source_location site = BOOST_CURRENT_LOCATION) {
     const bool on_dom0 = miou::domain::self().to_int() == 0;
     const bool elsewhere = miou::domain::available() > (on_dom0 ? 0u : 1u);
     return elsewhere ? miou::call(std::forward<F>(fn), site)

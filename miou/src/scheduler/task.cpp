@@ -48,12 +48,12 @@ void task::describe(void (*add)(void* text, std::string_view piece), void* text)
     };
     add(text, "task ");
     add_number(uid);
-    if (site.line() == 0)
+    if (site_line == 0)
         return;
     add(text, " (spawned at ");
-    add(text, site.file_name());
+    add(text, site_file);
     add(text, ":");
-    add_number(site.line());
+    add_number(site_line);
     add(text, ")");
 }
 

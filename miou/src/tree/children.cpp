@@ -95,7 +95,7 @@ void run_function(const scheduler& here, task& self) noexcept {
     const auto kind =
         child.home == parent.home ? trace::spawn_kind::async : trace::spawn_kind::parallel;
     report(trace::spawn{child.number(), parent.number(), child.home->uid(), kind});
-    report(trace::spawn_location{child.number(), child.site.file_name(), child.site.line()});
+    report(trace::spawn_location{child.number(), child.site_file, child.site_line});
 }
 
 void log_failure(const task& handler) noexcept {
