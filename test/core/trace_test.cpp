@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <source_location>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -85,7 +86,7 @@ TEST(trace, a_spawn_reports_its_place) {
     const recorder told;
     unsigned line = 0;
     miou::run({.domains = domains()}, [&] {
-        line = boost::source_location::current().line() + 1;
+        line = std::source_location::current().line() + 1;
         miou::await_exn(test::anywhere([] {}));
         miou::await_exn(miou::async([] {}));
     });
