@@ -5,6 +5,7 @@
 #include "support/tasks.hpp"
 
 #include "miou/condition.hpp"
+#include "miou/events.hpp"
 #include "miou/promise.hpp"
 #include "miou/run.hpp"
 
@@ -14,6 +15,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <semaphore>
+#include <stop_token>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -280,6 +283,130 @@ TEST(condition, no_signal_is_lost_when_cancellations_race_with_signals) {
                     miou::yield();
                 return p;
             });
+    });
+}
+
+// A plain thread, like another domain, moves waiters to the queue of a mutex that is held.
+
+TEST(condition, each_signal_while_the_mutex_is_held_wakes_one_in_order_of_arrival) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        miou::condition changed;
+        std::string order;
+        std::vector<miou::promise<void>> children;
+        for (char name : {'a', 'b', 'c'})
+            children.push_back(miou::async([&, name] {
+                const std::scoped_lock held{guard};
+                changed.wait(guard);
+                order += name;
+            }));
+        miou::yield();
+        guard.lock();
+        for (int i = 0; i < 2; ++i)
+            std::thread{[&] { changed.signal(); }}.join();
+        for (int i = 0; i < 4; ++i)
+            miou::yield();
+        EXPECT_EQ(order, "");
+        guard.unlock();
+        ASSERT_TRUE(guard.try_lock()); // overtakes the one that was woken
+        for (int i = 0; i < 4; ++i)
+            miou::yield();
+        EXPECT_EQ(order, "");
+        guard.unlock();
+        for (int i = 0; i < 4; ++i)
+            miou::yield();
+        EXPECT_EQ(order, "ab");
+        changed.signal();
+        miou::await_all(children);
+    });
+}
+
+TEST(condition, a_signaled_waiter_is_not_cancelled_while_it_waits_for_the_mutex) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        miou::condition changed;
+        bool released = false;
+        bool returned = false;
+        const auto p = miou::async([&] {
+            const std::scoped_lock held{guard};
+            changed.wait(guard);
+            EXPECT_TRUE(released);
+            returned = true;
+        });
+        miou::yield();
+        const auto holder = miou::async([&] {
+            const std::scoped_lock held{guard};
+            std::thread{[&] { changed.signal(); }}.join();
+            for (int i = 0; i < 5; ++i)
+                miou::yield();
+            released = true;
+        });
+        miou::yield();
+        miou::cancel(p);
+        EXPECT_TRUE(returned);
+        EXPECT_TRUE(guard.try_lock());
+        guard.unlock();
+        miou::await_exn(holder);
+    });
+}
+
+/// Waits again and again, while a thread that never locks the mutex signals. So signals come
+/// between the beginning of a wait and its unlock, too.
+void wait_while_a_thread_signals() {
+    miou::mutex guard;
+    miou::condition changed;
+    std::jthread signaler{[&](const std::stop_token& done) {
+        while (!done.stop_requested()) {
+            changed.signal();
+            std::this_thread::yield();
+        }
+    }};
+    const std::scoped_lock held{guard};
+    for (int i = 0; i < 5000; ++i)
+        changed.wait(guard);
+    signaler.request_stop();
+    signaler.join();
+}
+
+TEST(condition, a_signal_may_come_before_the_waiter_has_unlocked) {
+    wait_while_a_thread_signals();
+    miou::run({.domains = domains()},
+              [] { miou::await_exn(test::anywhere([] { wait_while_a_thread_signals(); })); });
+}
+
+TEST(condition, whoever_broadcast_wakes_last_may_destroy_it_while_broadcast_runs) {
+    std::counting_semaphore<> asleep{0};
+    std::counting_semaphore<> woken{0};
+    std::counting_semaphore<> destroyed{0};
+    const auto system = [&](miou::domain_uid) {
+        return miou::events{.select =
+                                [&](bool block, auto) {
+                                    if (block) {
+                                        asleep.release();
+                                        woken.acquire();
+                                    }
+                                    return std::vector<miou::signal>{};
+                                },
+                            .interrupt =
+                                [&] { // inside `broadcast`
+                                    woken.release();
+                                    destroyed.acquire();
+                                },
+                            .finaliser = {}};
+    };
+    auto changed = std::make_unique<miou::condition>();
+    std::jthread broadcaster{[&, &condition = *changed] {
+        asleep.acquire();
+        condition.broadcast();
+    }};
+    miou::run({.domains = 0, .events = system}, [&] {
+        miou::mutex guard;
+        {
+            const std::scoped_lock held{guard};
+            changed->wait(guard);
+        }
+        changed.reset();
+        destroyed.release();
     });
 }
 

@@ -355,6 +355,39 @@ TEST(mutex, a_waiter_that_is_cancelled_after_it_was_woken_wakes_the_next) {
     });
 }
 
+TEST(mutex, a_waiter_that_is_cancelled_after_it_was_overtaken_does_not_keep_the_next_asleep) {
+    miou::run({.domains = domains()}, [] {
+        contended mutex;
+        mutex.guard.unlock();
+        ASSERT_TRUE(mutex.guard.try_lock()); // overtakes the first, which is awake
+        miou::cancel(mutex.first);
+        mutex.guard.unlock();
+        mutex.expect_that_only_the_second_entered();
+    });
+}
+
+TEST(mutex, wakes_later_waiters_after_its_only_waiter_was_cancelled) {
+    miou::run({.domains = domains()}, [] {
+        miou::mutex guard;
+        const auto lock = [&] { const std::scoped_lock held{guard}; };
+        for (const bool is_awake : {false, true}) {
+            guard.lock();
+            const auto only = miou::async(lock);
+            miou::yield();
+            if (is_awake)
+                guard.unlock();
+            miou::cancel(only);
+            if (!is_awake)
+                guard.unlock();
+            guard.lock();
+            const auto later = miou::async(lock);
+            miou::yield();
+            guard.unlock();
+            miou::await_exn(later);
+        }
+    });
+}
+
 TEST(mutex, a_waiter_that_is_cancelled_after_the_hand_over_does_not_keep_it) {
     miou::run({.domains = domains()}, [] {
         contended mutex;
