@@ -10,7 +10,9 @@ namespace miou {
 class MIOU_API condition {
 public:
     condition() noexcept = default;
-    /// Like that of a mutex.
+    /// Terminates the program, with a message on standard error, if somebody still waits for it. It
+    /// may be destroyed once every `wait` has returned, even while another thread is still inside
+    /// `signal` or `broadcast`.
     ~condition() { waiters_.require_nobody_waits("condition"); }
     condition(const condition&) = delete;
     condition& operator=(const condition&) = delete;
@@ -34,7 +36,8 @@ public:
             wait(held);
     }
 
-    /// Wakes the waiter that has waited longest, if any. Any task or thread. Does not suspend.
+    /// Wakes the waiter that has waited longest, if any. The mutex need not be held. Any task or
+    /// thread, a hook, a `select`. Does not suspend.
     void signal() noexcept;
     /// Wakes all waiters.
     void broadcast() noexcept;

@@ -22,15 +22,15 @@ class MIOU_API mutex {
 public:
     mutex() noexcept = default;
     /// Terminates the program, with a message on standard error, if somebody still waits for it:
-    /// the waiter would never wake.
-    ~mutex() { waiters_.require_nobody_waits("mutex"); }
+    /// the waiter would never wake, or find it gone.
+    ~mutex();
     mutex(const mutex&) = delete;
     mutex& operator=(const mutex&) = delete;
 
     /// Throws `cancelled` if the running task is cancelled while it waits: it does not have the
     /// mutex then. Throws `std::system_error` (`resource_deadlock_would_occur`) if the caller holds
-    /// it. Suspends unless it is free; cancellable. Spins for a moment before, if a task of another
-    /// domain holds it.
+    /// it, and `outside_of_task` in a hook or a handler if it is taken. Suspends unless it is free;
+    /// cancellable. Spins for a moment before, if another thread holds it.
     void lock();
     /// Returns false if it is taken, even by the caller. Does not suspend.
     [[nodiscard]] bool try_lock() noexcept;

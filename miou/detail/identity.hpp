@@ -15,8 +15,10 @@ inline constexpr identity identity_step = 4; // a lock has its flags in the lowe
 inline constexpr identity tasks_of_one_run = identity{1} << 40;
 
 /// Reserves identities for a run: the base to which it adds the number of a task, times
-/// `identity_step`.
-identity reserve_task_identities() noexcept;
+/// `identity_step`. Throws `std::length_error` if there are no more.
+identity reserve_task_identities();
+/// Ends a run whose tasks had the numbers below `used`.
+void give_back_task_identities(identity base, std::uint64_t used) noexcept;
 
 /// The identity of the calling thread, whether it runs a task or not.
 identity identity_of_thread() noexcept;

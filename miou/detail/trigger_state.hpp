@@ -27,8 +27,9 @@ protected:
     ~wakeable() = default;
 };
 
-/// Terminates the program, with a message: a `what` is destroyed while `waiter` waits for it.
-[[noreturn]] MIOU_API void destroyed_with_waiter(const char* what, const wakeable& waiter) noexcept;
+/// Terminates the program, with a message: a `what` is destroyed while `waiter` waits for it, which
+/// is null if nobody knows it.
+[[noreturn]] MIOU_API void destroyed_with_waiter(const char* what, const wakeable* waiter) noexcept;
 
 /// One atomic word.
 ///

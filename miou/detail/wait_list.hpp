@@ -62,7 +62,7 @@ public:
     /// For the destructor of a `what` that has this list. Terminates the program if anybody waits.
     void require_nobody_waits(const char* what) const noexcept {
         if (!waiters_.empty()) [[unlikely]]
-            destroyed_with_waiter(what, *waiters_.front().party);
+            destroyed_with_waiter(what, waiters_.front().party);
     }
 
     [[nodiscard]] lock guard() noexcept { return lock{guard_}; }

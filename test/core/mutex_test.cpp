@@ -474,4 +474,17 @@ TEST(mutex_death_test, destroying_one_that_a_task_waits_for_names_the_task) {
         "waited for it");
 }
 
+TEST(mutex_death_test, destroying_one_that_a_task_was_woken_for_is_noticed) {
+    EXPECT_DEATH(miou::run({.domains = domains()},
+                           [] {
+                               auto doomed = std::make_unique<miou::mutex>();
+                               doomed->lock();
+                               const auto waiting = miou::async([&] { doomed->lock(); });
+                               miou::yield();
+                               doomed->unlock();
+                               doomed.reset();
+                           }),
+                 "miou: a mutex was destroyed while somebody waited for it");
+}
+
 } // namespace

@@ -24,12 +24,18 @@ struct run_settings {
 /// Made before the first domain and gone after the last one.
 struct run_state {
     explicit run_state(const run_settings& chosen, task& main_task);
+    run_state(const run_state&) = delete;
+    run_state& operator=(const run_state&) = delete;
+    ~run_state();
 
     const run_settings settings;
     task& root;
     const std::uint64_t identity_base; // see scheduler::identity_of
     const bool may_spin;               // every domain has a processor of its own
     std::vector<scheduler*> domains;   // by number; complete before the first task runs
+
+    /// Any domain, when it ends: its tasks had numbers below `end`.
+    void note_task_numbers(std::uint64_t end) noexcept;
 
     /// Threads of no domain of this run that are inside `scheduler::send`. The run does not end
     /// before they have left it.
@@ -45,6 +51,7 @@ struct run_state {
 
 private:
     std::mutex guard_;
+    std::uint64_t end_of_numbers_ = 0;
     std::exception_ptr failure_;
     atomic<bool> failed_ = false; // whether `failure_` is set
 };

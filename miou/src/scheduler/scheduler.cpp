@@ -42,6 +42,7 @@ scheduler::scheduler(run_state& run, domain_uid uid)
 
 scheduler::~scheduler() {
     assert(nothing_ready() && running_ == nullptr);
+    run_.note_task_numbers(next_uid_);
 }
 
 // --- The loop ------------------------------------------------------------------------------------
@@ -189,7 +190,7 @@ void scheduler::send(mail& m) noexcept {
 
 std::exception_ptr scheduler::wait(trigger_state& awaited) {
     task& self = running_task();
-    assert(self.waiting_on == nullptr);
+    assert(self.parked == task::parking::none);
     switch (awaited.try_wait(self)) {
     case trigger_state::wait_outcome::already_signaled:
         count_call();
@@ -211,7 +212,7 @@ std::exception_ptr scheduler::wait(trigger_state& awaited) {
 
 bool scheduler::wait(waiter& w) noexcept {
     task& self = running_task();
-    assert(w.party == &self && w.list != nullptr && self.waiting_as == nullptr);
+    assert(w.party == &self && w.list != nullptr && self.parked == task::parking::none);
     if (cancellation_due() && w.list->withdraw(w)) {
         reschedule();
         return false;

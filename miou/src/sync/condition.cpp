@@ -59,7 +59,7 @@ void condition::signal() noexcept {
 }
 
 void condition::broadcast() noexcept {
-    // Those that wait again meanwhile are not woken. The last one that is woken may destroy this.
+    // Those that wait again meanwhile are not woken. Once the last one is woken, this may be gone.
     waiters_.pop_each([](detail::waiter& each) { notify(each); });
 }
 

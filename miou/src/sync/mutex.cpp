@@ -43,6 +43,12 @@ constexpr int pauses_between_tries = 32;
 // Every acquire below pairs with the release of the previous unlock or hand-over. The new owner
 // sees a hand-over through its wake-up.
 
+mutex::~mutex() {
+    waiters_.require_nobody_waits("mutex");
+    if ((word_.load(memory_order_relaxed) & chosen) != 0) [[unlikely]]
+        detail::destroyed_with_waiter("mutex", nullptr);
+}
+
 void mutex::lock() {
     scheduler* const here = scheduler::count_call_of_caller();
     const identity self = scheduler::identity_of_caller(here);
@@ -112,6 +118,8 @@ bool mutex::spin(const scheduler* here, identity self, identity cleared) noexcep
 }
 
 void mutex::lock_contended(scheduler* here, identity self) {
+    if (try_take(self, 0)) // a waiter was chosen, and has not tried yet
+        return;
     if (here == nullptr)
         detail::require_that_caller_may_wait("miou::mutex::lock");
     if (is_held_by(self))
@@ -203,12 +211,13 @@ detail::waiter* mutex::choose_next(identity self) noexcept {
     return next;
 }
 
-/// `w` was taken out of a condition. Whoever holds the mutex will wake it.
+/// `w` was taken out of a condition. Whoever holds the mutex will wake it. If nobody does, or `w`
+/// itself has not unlocked it yet, this wakes it.
 void mutex::queue_or_wake(detail::waiter& w) noexcept {
     {
         const auto held = waiters_.guard();
         identity seen = word_.load(memory_order_relaxed);
-        while (owner_of(seen) != 0)
+        while (owner_of(seen) != 0 && owner_of(seen) != w.who)
             if (word_.compare_exchange_weak(seen, seen | waiting, memory_order_relaxed))
                 return waiters_.push(held, w);
     }

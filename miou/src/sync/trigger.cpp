@@ -58,14 +58,16 @@ void detail::require_that_caller_may_wait(const char* caller) {
 trigger::~trigger() {
     detail::wakeable* const left = state_.waiter();
     if (left != nullptr && !left->discard()) [[unlikely]]
-        detail::destroyed_with_waiter("trigger", *left);
+        detail::destroyed_with_waiter("trigger", left);
 }
 
-void detail::destroyed_with_waiter(const char* what, const wakeable& waiter) noexcept {
+void detail::destroyed_with_waiter(const char* what, const wakeable* waiter) noexcept {
     fixed_line line;
     for (const std::string_view piece : {"miou: a ", what, " was destroyed while "})
         line.add(piece);
-    if (const task* const waiting = waiter.as_task())
+    if (waiter == nullptr)
+        line.add("somebody");
+    else if (const task* const waiting = waiter->as_task())
         line.add_description(*waiting);
     else
         line.add("a thread");

@@ -254,7 +254,7 @@ void on_child_ended(scheduler& here, task& child) noexcept {
 void complete(scheduler& here, task& self) noexcept {
     run_function(here, self);
     self.finishing = true;
-    assert(self.shields == 0 && self.scopes == nullptr && self.waiting_on == nullptr);
+    assert(self.shields == 0 && self.scopes == nullptr && self.parked == task::parking::none);
     ++self.shields; // for good: what follows is clean-up
 
     std::exception_ptr broken;
