@@ -11,9 +11,9 @@
 
 #include <cstddef>
 #include <functional>
+#include <iosfwd>
 #include <iterator>
 #include <optional>
-#include <ostream>
 #include <ranges>
 #include <span>
 #include <type_traits>
@@ -35,6 +35,7 @@ using promised_t = typename std::remove_cvref_t<std::ranges::range_reference_t<R
 /// may hold references to the parent's locals. That breaks rule 1, unless an exception is in
 /// flight.
 MIOU_API void release_handle(task& child) noexcept;
+MIOU_API std::ostream& print(std::ostream& out, const task& described);
 } // namespace detail
 
 /// A handle on a task, which the task that spawned it must await or cancel. Copies name the same
@@ -73,7 +74,7 @@ public:
 
     /// `task 12 (spawned at echo.cpp:45)`. OCaml: `Promise.pp`.
     friend std::ostream& operator<<(std::ostream& out, const promise& p) {
-        return out << p.task().describe();
+        return detail::print(out, p.task());
     }
     friend bool operator==(const promise&, const promise&) noexcept = default;
     friend std::size_t hash_value(const promise& p) noexcept {

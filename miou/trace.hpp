@@ -6,8 +6,8 @@
 #include "miou/unique_function.hpp"
 
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
-#include <ostream>
 #include <string>
 #include <variant>
 

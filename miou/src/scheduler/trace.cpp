@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <ostream>
 #include <string>
 
 namespace miou {

@@ -7,6 +7,7 @@
 #include "miou/src/tree/children.hpp"
 
 #include <cassert>
+#include <ostream>
 #include <string>
 
 namespace miou {
@@ -27,6 +28,10 @@ bool can_be_called(const scheduler& here, int domain) noexcept {
 }
 
 } // namespace
+
+std::ostream& print(std::ostream& out, const task& described) {
+    return out << described.describe();
+}
 
 void check_async() {
     scheduler::current("miou::async");
