@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 namespace test {
@@ -18,10 +19,27 @@ std::size_t entries(const char* folder) {
     return count;
 }
 
+/// Whether the thread with this folder in /proc has begun to exit, or is gone. A thread that was
+/// joined may still have its folder.
+bool is_exiting(const std::filesystem::path& thread) {
+    std::string stat;
+    std::getline(std::ifstream{thread / "stat"}, stat);
+    std::istringstream fields{stat.substr(stat.rfind(')') + 1)}; // the name may have spaces
+    std::string skipped;
+    for (int i = 0; i < 6; ++i)
+        fields >> skipped;
+    unsigned long flags = 0;
+    constexpr unsigned long exiting = 4; // PF_EXITING of the kernel
+    return !(fields >> flags) || (flags & exiting) != 0;
+}
+
 } // namespace
 
 std::size_t live_threads() {
-    return entries("/proc/self/task");
+    std::size_t count = 0;
+    for (const auto& each : std::filesystem::directory_iterator{"/proc/self/task"})
+        count += !is_exiting(each.path());
+    return count;
 }
 
 std::size_t open_descriptors() {

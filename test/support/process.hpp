@@ -6,7 +6,7 @@
 
 namespace test {
 
-/// How many threads exist now.
+/// How many threads exist now, without those that have begun to exit.
 std::size_t live_threads();
 /// How many descriptors are open now.
 std::size_t open_descriptors();
