@@ -88,8 +88,8 @@ public:
         ::operator delete(block, alignment);
     }
 
-    // Small fields come last: a task of a million must not have holes. Flags of different owners
-    // are in different bytes.
+    // Small fields come last, so that a task has no holes. Flags of different owners are in
+    // different bytes.
 
     // --- Home only. Next to the links of the queues, because every switch reads the first ones.
     fiber* context = nullptr; // from the first run until it finished

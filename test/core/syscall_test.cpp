@@ -30,6 +30,17 @@ using test::domains;
 using test::failed_with;
 using test::message_of;
 
+/// Events that resume on dom0 what `resumed()` returns.
+template <class F>
+auto system_of_dom0(F resumed) {
+    return [resumed](miou::domain_uid uid) {
+        miou::events made;
+        if (uid.to_int() == 0)
+            made.select = [resumed](bool, auto) { return resumed(); };
+        return made;
+    };
+}
+
 TEST(syscall, the_sleeping_children_of_a_failing_task_are_cancelled) { // Miou test22
     for (const bool fails : {false, true}) {
         test::ticks system;
@@ -96,18 +107,13 @@ TEST(syscall, the_longest_sleep_counts) { // Miou test27
 
 TEST(syscall, new_tasks_do_not_keep_a_task_waiting_that_the_system_has_resumed) {
     std::optional<miou::syscall> waiting;
-    const auto system = [&](miou::domain_uid uid) {
-        miou::events made;
-        if (uid.to_int() == 0)
-            made.select = [&](bool, auto) {
-                std::vector<miou::signal> signals;
-                if (waiting)
-                    signals.emplace_back(*waiting);
-                waiting.reset();
-                return signals;
-            };
-        return made;
-    };
+    const auto system = system_of_dom0([&] {
+        std::vector<miou::signal> signals;
+        if (waiting)
+            signals.emplace_back(*waiting);
+        waiting.reset();
+        return signals;
+    });
     miou::run({.poll = 1, .domains = domains(), .events = system}, [&] {
         constexpr int flood = 1000;
         int started = 0;
@@ -130,18 +136,13 @@ TEST(syscall, new_tasks_do_not_keep_a_task_waiting_that_the_system_has_resumed) 
 
 TEST(syscall, tasks_that_the_system_resumes_again_and_again_let_others_run) {
     std::vector<miou::syscall> waiting;
-    const auto system = [&](miou::domain_uid uid) {
-        miou::events made;
-        if (uid.to_int() == 0)
-            made.select = [&](bool, auto) {
-                std::vector<miou::signal> signals;
-                for (const miou::syscall& each : waiting)
-                    signals.emplace_back(each);
-                waiting.clear();
-                return signals;
-            };
-        return made;
-    };
+    const auto system = system_of_dom0([&] {
+        std::vector<miou::signal> signals;
+        for (const miou::syscall& each : waiting)
+            signals.emplace_back(each);
+        waiting.clear();
+        return signals;
+    });
     miou::run({.poll = 1, .domains = domains(), .events = system}, [&] {
         bool done = false;
         const auto suspend_again_and_again = [&] {
@@ -163,17 +164,12 @@ TEST(syscall, tasks_that_the_system_resumes_again_and_again_let_others_run) {
 
 TEST(syscall, select_resumes_a_task) { // Miou test28
     std::optional<miou::syscall> waiting;
-    const auto system = [&](miou::domain_uid uid) {
-        miou::events made;
-        if (uid.to_int() == 0)
-            made.select = [&](bool, auto) {
-                std::vector<miou::signal> signals;
-                if (waiting)
-                    signals.emplace_back(*waiting);
-                return signals;
-            };
-        return made;
-    };
+    const auto system = system_of_dom0([&] {
+        std::vector<miou::signal> signals;
+        if (waiting)
+            signals.emplace_back(*waiting);
+        return signals;
+    });
     miou::run({.domains = domains(), .events = system}, [&] {
         const miou::syscall p;
         waiting = p;
@@ -240,18 +236,13 @@ TEST(syscall, select_is_told_of_a_cancelled_suspension) {
 TEST(syscall, a_signal_before_the_suspension_is_not_lost) {
     std::optional<miou::syscall> waiting;
     std::atomic<int> looks = 0;
-    const auto system = [&](miou::domain_uid uid) {
-        miou::events made;
-        if (uid.to_int() == 0)
-            made.select = [&](bool, auto) {
-                std::vector<miou::signal> signals;
-                if (waiting)
-                    signals.emplace_back(*std::exchange(waiting, std::nullopt));
-                ++looks;
-                return signals;
-            };
-        return made;
-    };
+    const auto system = system_of_dom0([&] {
+        std::vector<miou::signal> signals;
+        if (waiting)
+            signals.emplace_back(*std::exchange(waiting, std::nullopt));
+        ++looks;
+        return signals;
+    });
     miou::run({.domains = domains(), .events = system}, [&] {
         const miou::syscall p;
         waiting = p;

@@ -247,7 +247,7 @@ public:
     identity identity_of(const task& t) const noexcept {
         return run_.identity_base + t.uid * identity_step;
     }
-    /// Whether `who` is a task of this domain.
+    /// Whether `who` names a task of this domain.
     bool is_home_of(identity who) const noexcept {
         const identity uid = (who - run_.identity_base) / identity_step;
         return uid < tasks_of_one_run &&

@@ -26,27 +26,29 @@ bool is_due(const task& t, const scope* innermost, unsigned exceptions) noexcept
     return false;
 }
 
+/// Ends the wait of `t`, which is parked. Returns false if its wake-up is on the way.
+bool withdraw(task& t) noexcept {
+    switch (t.parked) {
+    case task::parking::none:
+        break;
+    case task::parking::on_children:
+        return true;
+    case task::parking::on_signal:
+        return t.waiting_on->withdraw(t);
+    case task::parking::in_list:
+        return t.waiting_as->list->withdraw(*t.waiting_as);
+    }
+    assert(false);
+    return false;
+}
+
 } // namespace
 
 void interrupt(scheduler& here, task& t) noexcept {
-    switch (t.parked) {
-    case task::parking::none: // queued, running, or not started: the task will notice by itself
-        break;
-    case task::parking::on_children:
-        if (is_due(t, t.scopes, exceptions_in_flight(t)))
-            here.push_cancelled(t);
-        break;
-    case task::parking::on_signal:
-        if (is_due(t, t.scopes, exceptions_in_flight(t)) &&
-            t.waiting_on->withdraw(t)) // otherwise the wake-up is on its way
-            here.push_cancelled(t);
-        break;
-    case task::parking::in_list:
-        if (is_due(t, t.scopes, exceptions_in_flight(t)) &&
-            t.waiting_as->list->withdraw(*t.waiting_as))
-            here.push_cancelled(t);
-        break;
-    }
+    // A task that is queued, runs, or has not started, will notice by itself.
+    if (t.parked != task::parking::none && is_due(t, t.scopes, exceptions_in_flight(t)) &&
+        withdraw(t))
+        here.push_cancelled(t);
 }
 
 bool is_shielded(const task& t) noexcept {

@@ -118,15 +118,14 @@ bool mutex::spin(const scheduler* here, identity self, identity cleared) noexcep
 }
 
 void mutex::lock_contended(scheduler* here, identity self) {
-    if (try_take(self, 0)) // a waiter was chosen, and has not tried yet
+    if (spin(here, self, 0))
         return;
     if (here == nullptr)
         detail::require_that_caller_may_wait("miou::mutex::lock");
     if (is_held_by(self))
         throw std::system_error{std::make_error_code(std::errc::resource_deadlock_would_occur),
                                 "miou::mutex::lock: the caller holds the mutex already"};
-    if (!spin(here, self, 0))
-        wait_for_lock(here, self, false);
+    wait_for_lock(here, self, false);
 }
 
 /// `was_chosen`: an unlock has woken the caller, and the mutex was not free.
